@@ -1,0 +1,1 @@
+"""How each stage asks Azure: one module per Batch stage."""

@@ -1,0 +1,1 @@
+"""What runs on a Batch node: standard library only, nothing else of the project."""
