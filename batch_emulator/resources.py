@@ -1,0 +1,246 @@
+"""What the account holds: pools, nodes, jobs, tasks, job schedules, as plain data.
+
+A resource keeps what the client sent as its `document` (the wire form, defaults filled in), for the service
+echoes it; what the emulator acts upon stands beside it, typed. Times are seconds since the epoch, durations
+seconds; `None` as a duration means no limit. Nothing here moves a state: that is the scheduler's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from batch_emulator.lifecycle import (
+    AllocationState,
+    JobScheduleState,
+    JobState,
+    NodeState,
+    PoolState,
+    TaskState,
+)
+
+Document = dict[str, Any]
+Category = Literal["UserError", "ServerError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run did not succeed: the `failureInfo` of a task or start task."""
+
+    category: Category
+    code: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run of a command ended. `exit_code` is None when no process was started."""
+
+    started: float
+    ended: float
+    exit_code: int | None
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class StartTaskRun:
+    """What a node tells about its start task (`startTaskInfo`)."""
+
+    started: float
+    ended: float | None = None
+    exit_code: int | None = None
+    failure: Failure | None = None
+    retries: int = 0
+    last_retry: float | None = None
+
+
+@dataclass(slots=True)
+class RecentTask:
+    """One of the last tasks that a node ran (`recentTasks`)."""
+
+    job_id: str
+    task_id: str
+
+
+@dataclass(slots=True)
+class Node:
+    """One emulated virtual machine of a pool."""
+
+    id: str
+    pool_id: str
+    dedicated: bool
+    allocated: float
+    ip_address: str
+    state: NodeState = NodeState.CREATING
+    state_since: float = 0.0
+    scheduling_enabled: bool = True
+    booted: float | None = None
+    start_task: StartTaskRun | None = None
+    start_run: int | None = None
+    errors: list[Failure] = field(default_factory=list)
+    runs: dict[int, int] = field(default_factory=dict)
+    """Slots taken by each run on this node; a slot is free again when the process has really ended."""
+    prepared_jobs: dict[str, Outcome | None] = field(default_factory=dict)
+    """Job preparation tasks by job key: None while running."""
+    recent: list[RecentTask] = field(default_factory=list)
+    tasks_run: int = 0
+    tasks_succeeded: int = 0
+    leaving: bool = False
+
+    @property
+    def slots_taken(self) -> int:
+        """How many of the node's slots are in use."""
+        return sum(self.runs.values())
+
+
+@dataclass(slots=True)
+class AutoScale:
+    """The formula of a pool and its last evaluation."""
+
+    formula: str
+    interval: float
+    last_run: float | None = None
+    results: str = ""
+    error: tuple[str, str] | None = None
+    """Code and message of a failed evaluation."""
+    epoch: int = 0
+    """Counts enablings, so that a timer of an earlier formula is known as stale."""
+
+
+@dataclass(slots=True)
+class Pool:
+    """A pool of nodes."""
+
+    id: str
+    document: Document
+    created: float
+    etag: str
+    modified: float
+    target_dedicated: int
+    target_low_priority: int
+    resize_timeout: float
+    slots_per_node: int
+    fill: Literal["spread", "pack"]
+    auto_scale: AutoScale | None = None
+    state: PoolState = PoolState.ACTIVE
+    state_since: float = 0.0
+    allocation: AllocationState = AllocationState.STEADY
+    allocation_since: float = 0.0
+    resize_errors: list[Failure] = field(default_factory=list)
+    resize_epoch: int = 0
+    nodes: dict[str, Node] = field(default_factory=dict)
+    owner_job: str | None = None
+    """Key of the job whose auto pool this is."""
+
+    @property
+    def start_task(self) -> Mapping[str, Any] | None:
+        """The start task as the client gave it."""
+        start_task: Mapping[str, Any] | None = self.document.get("startTask")
+        return start_task
+
+
+@dataclass(slots=True)
+class Task:
+    """One command to run on a node."""
+
+    id: str
+    job_id: str
+    document: Document
+    created: float
+    etag: str
+    modified: float
+    sequence: int
+    """Order of adding, over the whole account."""
+    slots: int
+    max_retries: int
+    """How often a non-zero exit is tried again; -1 is without limit."""
+    wall_clock: float | None
+    retention: float | None
+    state: TaskState = TaskState.ACTIVE
+    state_since: float = 0.0
+    previous: tuple[TaskState, float] | None = None
+    run: int | None = None
+    """The run that this task is in, while it is in one."""
+    started: float | None = None
+    outcome: Outcome | None = None
+    retries: int = 0
+    last_retry: float | None = None
+    requeues: int = 0
+    last_requeue: float | None = None
+    pool_id: str | None = None
+    node_id: str | None = None
+    files_removed: bool = False
+    waiting_for: int = 0
+    """How many of its dependencies are not met yet."""
+
+
+@dataclass(slots=True)
+class JobTaskRun:
+    """A job preparation or release task on one node."""
+
+    node_id: str
+    pool_id: str
+    started: float
+    outcome: Outcome | None = None
+    retries: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """A list of tasks and the pool they run on."""
+
+    id: str
+    document: Document
+    created: float
+    etag: str
+    modified: float
+    priority: int
+    pool_id: str | None
+    wall_clock: float | None
+    state: JobState = JobState.ACTIVE
+    state_since: float = 0.0
+    previous: tuple[JobState, float] | None = None
+    ended: float | None = None
+    terminate_reason: str | None = None
+    scheduling_error: Failure | None = None
+    disable_tasks: Literal["requeue", "terminate", "wait"] = "requeue"
+    tasks: dict[str, Task] = field(default_factory=dict)
+    runs: set[int] = field(default_factory=set)
+    """Runs of this job whose process has not ended yet."""
+    unfinished: int = 0
+    """Tasks that are not completed."""
+    preparation: dict[str, JobTaskRun] = field(default_factory=dict)
+    release: dict[str, JobTaskRun] = field(default_factory=dict)
+    schedule_id: str | None = None
+
+
+@dataclass(slots=True)
+class JobSchedule:
+    """Creates jobs at times."""
+
+    id: str
+    document: Document
+    created: float
+    etag: str
+    modified: float
+    state: JobScheduleState = JobScheduleState.ACTIVE
+    state_since: float = 0.0
+    previous: tuple[JobScheduleState, float] | None = None
+    next_run: float | None = None
+    jobs_created: int = 0
+    recent_job: str | None = None
+    ended: float | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """All resources, by their ids in lower case: ids keep their case but are unique without it."""
+
+    pools: dict[str, Pool] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    schedules: dict[str, JobSchedule] = field(default_factory=dict)
+
+
+def key(resource_id: str) -> str:
+    """The form of an id under which a resource is found."""
+    return resource_id.lower()
