@@ -1,0 +1,110 @@
+"""The errors a run can end with. Each says what happened, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from azure.core.exceptions import HttpResponseError
+
+if TYPE_CHECKING:
+    from batch_tasks.report import FileReport, FinishedTask, RunReport
+
+_FILES_SHOWN = 10
+_LINES_SHOWN = 6
+
+
+class RunError(Exception):
+    """What this pipeline has to say itself; trying the same again would not help."""
+
+
+class AccountError(RunError):
+    """The Azure account cannot be used as it is set."""
+
+
+class InputError(RunError):
+    """The input is refused, before anything was created. `problems` are sentences."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(list(problems))
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        listed = "\n".join(f"  - {problem}" for problem in self.problems)
+        return f"{len(self.problems)} problems with the input:\n{listed}"
+
+
+class ResourceBusy(RunError):
+    """Something of the same name is still being deleted by Azure."""
+
+
+class RunClosing(RunError):
+    """The run is being closed: a stage that still worked in a thread stops here."""
+
+
+class RunStopped(RunError):
+    """Batch will not finish this run. `finished` are the tasks that had ended by then."""
+
+    def __init__(self, message: str, finished: Sequence[FinishedTask] = ()) -> None:
+        super().__init__(message, tuple(finished))
+        self.finished = tuple(finished)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class PoolUnusable(RunStopped):
+    """No node of the pool can run the tasks."""
+
+
+class JobEnded(RunStopped):
+    """The job ended, or was deleted, before its tasks did."""
+
+
+class TimedOut(RunStopped):
+    """The time the run may take is over."""
+
+
+class SubmitFailed(RunError):
+    """Batch refused tasks, or did not take them in time."""
+
+
+class TasksFailed(RunError):
+    """Some files failed; the outputs of the others are there. `report` tells about each file."""
+
+    def __init__(self, report: RunReport, stopped: RunStopped | None = None) -> None:
+        super().__init__(report, stopped)
+        self.report = report
+        self.stopped = stopped
+
+    def __str__(self) -> str:
+        failed = self.report.failed
+        lines = [f"{len(failed)} of {len(self.report.files)} files failed."]
+        if self.stopped is not None:
+            lines.append(str(self.stopped))
+        for file in failed[:_FILES_SHOWN]:
+            lines.extend(_told(file))
+        if len(failed) > _FILES_SHOWN:
+            lines.append(f"... and {len(failed) - _FILES_SHOWN} more.")
+        return "\n".join(lines)
+
+
+def _told(file: FileReport) -> list[str]:
+    exit_code = "" if file.exit_code is None else f" (exit code {file.exit_code})"
+    reason = (
+        ""
+        if file.exit_code is not None and file.reason == f"exit code {file.exit_code}"
+        else f" {file.reason}"
+    )
+    tail = [f"    {line}" for line in file.stderr_tail.strip().splitlines()[-_LINES_SHOWN:]]
+    return [f"  {file.key}: {file.state}{exit_code}{reason}", *tail]
+
+
+def error_code(error: HttpResponseError) -> str:
+    """The service's own code of an error, such as `PoolExists`; "" when the answer held none."""
+    code = getattr(error, "error_code", None)  # storage
+    if code is None and error.error is not None:  # Batch
+        code = error.error.code
+    return str(getattr(code, "value", code) or "")

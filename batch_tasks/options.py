@@ -1,0 +1,84 @@
+"""The settings a flow offers, as pydantic groups: Prefect's form shows titles, help and bounds."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class PoolOptions(BaseModel):
+    """How many compute nodes a run may have, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Pool")
+
+    vm_size: str = Field(
+        "standard_d2s_v5",
+        title="VM size",
+        description="Azure's name of the virtual machine size of each node.",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+    )
+    dedicated_nodes: int = Field(
+        2,
+        ge=0,
+        le=1000,
+        title="Dedicated nodes",
+        description="At most this many; never more than the tasks fill.",
+    )
+    spot_nodes: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Spot nodes",
+        description="At most this many nodes which are cheaper but may be taken away at any time.",
+    )
+    task_slots_per_node: int = Field(
+        1, ge=1, le=256, title="Tasks at once per node", description="At most four times the node's cores."
+    )
+    max_hours: float = Field(
+        24.0,
+        gt=0,
+        le=160,
+        title="Hours at most",
+        description="After this the run ends and its pool falls to zero nodes, even if nobody is there.",
+    )
+
+    @model_validator(mode="after")
+    def _some_node(self) -> Self:
+        if self.dedicated_nodes + self.spot_nodes < 1:
+            raise ValueError(
+                "dedicated_nodes and spot_nodes are both 0: nothing could run. Allow at least one node."
+            )
+        return self
+
+
+class CleanUpPolicy(BaseModel):
+    """What the end of a run deletes of what it made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Clean-up")
+
+    pool: bool = Field(
+        True, title="Delete the pool", description="A kept pool still falls to zero nodes by itself."
+    )
+    job: bool = Field(
+        True, title="Delete the job", description="A kept job is ended; its tasks can be looked at."
+    )
+    input_container: bool = Field(
+        True, title="Delete the input container", description="The uploaded copies of the input files."
+    )
+    output_container: bool = Field(
+        True,
+        title="Delete the output container",
+        description="The outputs in storage; those retrieved stay here.",
+    )
+
+
+class RunOptions(BaseModel):
+    """Everything about a run that is not the workload and not its input files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output_dir: str = "output"
+    pool: PoolOptions = PoolOptions()
+    clean_up: CleanUpPolicy = CleanUpPolicy()
+    files_per_task: int = Field(1, ge=1, le=500)
