@@ -1,0 +1,77 @@
+"""What the tests share: real servers, each started once and only when a test asks for it."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+# Before anything imports Prefect, which reads its settings once: no account, profile or server of the person
+# who runs the tests is ever touched.
+for _name in [name for name in os.environ if name.startswith(("AZURE_", "AZURITE_", "PREFECT_"))]:
+    del os.environ[_name]
+_prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
+os.environ["PREFECT_HOME"] = _prefect_home.name
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+# A test that lacks the fixture `prefect_server` fails instead of silently starting a server of its own.
+os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
+
+from batch_tasks.settings import Account  # noqa: E402
+from flows.local_stack import account_of, without_azure  # noqa: E402
+from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
+from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
+from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
+
+SERVERS = ("azurite", "emulator", "account")
+PREFECT = "prefect_server"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that need no server first, those with a Prefect server last, and mark the latter."""
+    for item in items:
+        if PREFECT in _fixtures(item):
+            item.add_marker(pytest.mark.prefect_server)
+    items.sort(key=_cost)
+
+
+def _cost(item: pytest.Item) -> int:
+    if item.get_closest_marker("prefect_server"):
+        return 2
+    return 1 if _fixtures(item) & {*SERVERS} else 0
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[BlobAccount]:
+    """A storage account in Azurite, kept in memory."""
+    with running_azurite(without_azure(os.environ)) as starting:
+        yield starting.account()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchAccount]:
+    """A Batch account in the emulator, which runs as a process of its own."""
+    root = tmp_path_factory.mktemp("emulator")
+    with running_emulator(root, without_azure(os.environ)) as starting:
+        yield starting.account()
+
+
+@pytest.fixture(scope="session")
+def account(azurite: BlobAccount, emulator: BatchAccount) -> Account:
+    """The account that both servers together are, as a run uses it."""
+    return account_of(azurite, emulator)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """A Prefect server on an empty database; flows in this process use it. Yields its API's URL."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with running_prefect_server() as starting:
+        url = starting.api_url()
+        # Without heartbeats a flow run ends a second earlier: it has no heartbeat thread to wait for.
+        with using(url), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield url
