@@ -5,6 +5,7 @@ echoes it; what the emulator acts upon stands beside it, typed. Times are second
 seconds; `None` as a duration means no limit. Nothing here moves a state: that is the scheduler's.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -71,6 +72,8 @@ class Node:
     dedicated: bool
     allocated: float
     ip_address: str
+    serial: int = 0
+    """Order of allocation, over the whole account."""
     state: NodeState = NodeState.CREATING
     state_since: float = 0.0
     scheduling_enabled: bool = True
@@ -86,6 +89,7 @@ class Node:
     tasks_run: int = 0
     tasks_succeeded: int = 0
     leaving: bool = False
+    """It takes no more tasks and leaves the pool when those it runs have ended."""
 
     @property
     def slots_taken(self) -> int:
@@ -121,6 +125,8 @@ class Pool:
     resize_timeout: float
     slots_per_node: int
     fill: Literal["spread", "pack"]
+    serial: int = 0
+    """Differs between two pools that bear the same id one after the other."""
     auto_scale: AutoScale | None = None
     state: PoolState = PoolState.ACTIVE
     state_since: float = 0.0
@@ -175,6 +181,31 @@ class Task:
 
 
 @dataclass(slots=True)
+class Tally:
+    """How many tasks of a job are in each state, kept up to date so that nobody has to count."""
+
+    tasks: Counter[str] = field(default_factory=Counter)
+    slots: Counter[str] = field(default_factory=Counter)
+
+    def add(self, task: Task, sign: int = 1) -> None:
+        """Count a task in its present state, or with sign -1 count it no more."""
+        name = self._name(task)
+        self.tasks[name] += sign
+        self.slots[name] += sign * task.slots
+
+    @staticmethod
+    def _name(task: Task) -> str:
+        if task.state is not TaskState.COMPLETED:
+            return task.state.value
+        return "failed" if task.outcome is not None and task.outcome.failure is not None else "succeeded"
+
+    @property
+    def unfinished(self) -> int:
+        """How many tasks are not completed."""
+        return self.tasks["active"] + self.tasks["preparing"] + self.tasks["running"]
+
+
+@dataclass(slots=True)
 class JobTaskRun:
     """A job preparation or release task on one node."""
 
@@ -197,6 +228,8 @@ class Job:
     priority: int
     pool_id: str | None
     wall_clock: float | None
+    serial: int = 0
+    """Differs between two jobs that bear the same id one after the other."""
     state: JobState = JobState.ACTIVE
     state_since: float = 0.0
     previous: tuple[JobState, float] | None = None
@@ -207,8 +240,7 @@ class Job:
     tasks: dict[str, Task] = field(default_factory=dict)
     runs: set[int] = field(default_factory=set)
     """Runs of this job whose process has not ended yet."""
-    unfinished: int = 0
-    """Tasks that are not completed."""
+    tally: Tally = field(default_factory=Tally)
     preparation: dict[str, JobTaskRun] = field(default_factory=dict)
     release: dict[str, JobTaskRun] = field(default_factory=dict)
     schedule_id: str | None = None

@@ -1,0 +1,81 @@
+"""The scheduler: events in, instructions out. It decides and never acts: no clock, no I/O, no randomness.
+
+One table says which rule handles which event. Rules change the resources through the lifecycle tables and
+yield instructions; the runner carries these out and reports back with more events.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from batch_emulator import events
+from batch_emulator.events import Event, Instruction
+from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, tasks
+from batch_emulator.scheduler.world import Delays, World
+
+Rule = Callable[[World, Any], Iterator[Instruction] | None]
+
+RULES: dict[type[Event], Rule] = {
+    events.AddPool: pools.add,
+    events.ResizePool: pools.resize,
+    events.StopResize: pools.stop_resize,
+    events.RemoveNodes: pools.remove_nodes,
+    events.DeletePool: pools.delete,
+    events.AllocationDone: pools.allocated,
+    events.ResizeTimedOut: pools.timed_out,
+    events.PoolGone: pools.gone,
+    events.NodeStep: nodes.step,
+    events.NodeGone: nodes.gone,
+    events.AddJob: jobs.add,
+    events.UpdateJob: jobs.update,
+    events.DisableJob: jobs.disable,
+    events.EnableJob: jobs.enable,
+    events.TerminateJob: jobs.terminate,
+    events.DeleteJob: jobs.delete,
+    events.JobExpired: jobs.expired,
+    events.JobSettled: jobs.settled,
+    events.AddTask: tasks.add,
+    events.TerminateTask: tasks.terminate,
+    events.DeleteTask: tasks.delete,
+    events.ReactivateTask: tasks.reactivate,
+    events.RunEnded: runs.ended,
+    events.RunExpired: runs.expired,
+    events.RetentionExpired: tasks.retention_expired,
+}
+
+
+def handle(world: World, event: Event, now: float) -> list[Instruction]:
+    """Let an event happen at a time; gives what is to be done, in order.
+
+    Raises:
+        BatchError: the event is a request that the service refuses in this state; nothing was changed.
+    """
+    world.now = now
+    instructions = list(RULES[type(event)](world, event) or ())
+    instructions.extend(_consequences(world))
+    return instructions
+
+
+def _consequences(world: World) -> Iterator[Instruction]:
+    """What follows from the resources as they are now, until nothing follows any more."""
+    while world.concluded or world.unsettled_jobs or world.unsettled_pools or world.unplaced:
+        while world.concluded:
+            job, task = world.concluded.pop(0)
+            dependencies.release(world, job, task)
+            yield from jobs.task_concluded(world, job, task)
+        for job_key in _taken(world.unsettled_jobs):
+            if job_key in world.account.jobs:
+                yield from jobs.settle(world, world.account.jobs[job_key])
+        for pool_key in _taken(world.unsettled_pools):
+            if pool_key in world.account.pools:
+                yield from pools.settle(world, world.account.pools[pool_key])
+        for pool_key in _taken(world.unplaced):
+            yield from placement.place(world, pool_key)
+
+
+def _taken(marks: dict[str, None]) -> list[str]:
+    keys = list(marks)
+    marks.clear()
+    return keys
+
+
+__all__ = ["RULES", "Delays", "World", "handle"]

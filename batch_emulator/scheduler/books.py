@@ -1,0 +1,64 @@
+"""The books that placement reads: queues of ready tasks, free slots of nodes. Each step in constant time."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from batch_emulator.resources import Task
+
+
+class ReadyTasks:
+    """The tasks of one job that only wait for slots, oldest first, kept apart by the slots they need."""
+
+    def __init__(self) -> None:
+        self._by_slots: dict[int, dict[str, Task]] = {}
+
+    def add(self, task_key: str, task: Task) -> None:
+        """Put a task at the end."""
+        self._by_slots.setdefault(task.slots, {})[task_key] = task
+
+    def discard(self, task_key: str, task: Task) -> None:
+        """Take a task out, if it is there."""
+        group = self._by_slots.get(task.slots)
+        if group and group.pop(task_key, None) and not group:
+            del self._by_slots[task.slots]
+
+    def heads(self) -> Iterator[tuple[str, Task]]:
+        """The oldest task of each size, the oldest of them first."""
+        firsts = [next(iter(group.items())) for group in self._by_slots.values()]
+        return iter(sorted(firsts, key=lambda item: item[1].sequence))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_slots.values()))
+
+
+class FreeSlots:
+    """Free slots of the nodes of one pool that take tasks."""
+
+    def __init__(self, fill: Literal["spread", "pack"]) -> None:
+        self._fill = fill
+        self._free: dict[str, int] = {}
+        self._by_free: dict[int, dict[str, None]] = {}
+
+    def set(self, node_id: str, free: int | None) -> None:
+        """Note how many slots of a node are free; None if it takes no tasks at all."""
+        before = self._free.pop(node_id, None)
+        if before is not None:
+            group = self._by_free[before]
+            del group[node_id]
+            if not group:
+                del self._by_free[before]
+        if free is not None:
+            self._free[node_id] = free
+            self._by_free.setdefault(free, {})[node_id] = None
+
+    def find(self, slots: int, preferred: str | None = None) -> str | None:
+        """A node with so many free slots: the preferred one if it can, else by the pool's fill type.
+
+        `spread` takes the node with the most free slots, `pack` the one with the fewest that suffice.
+        """
+        if preferred is not None and self._free.get(preferred, 0) >= slots:
+            return preferred
+        enough = [free for free in self._by_free if free >= slots]
+        if not enough:
+            return None
+        return next(iter(self._by_free[max(enough) if self._fill == "spread" else min(enough)]))
