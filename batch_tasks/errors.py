@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError
 
 if TYPE_CHECKING:
     from batch_tasks.report import FileReport, FinishedTask, RunReport
@@ -38,6 +39,10 @@ class InputError(RunError):
 
 class ResourceBusy(RunError):
     """Something of the same name is still being deleted by Azure."""
+
+
+class CleanUpFailed(RunError):
+    """Something of the run could not be deleted."""
 
 
 class RunClosing(RunError):
@@ -102,9 +107,14 @@ def _told(file: FileReport) -> list[str]:
     return [f"  {file.key}: {file.state}{exit_code}{reason}", *tail]
 
 
-def error_code(error: HttpResponseError) -> str:
+def error_code(error: AzureError) -> str:
     """The service's own code of an error, such as `PoolExists`; "" when the answer held none."""
     code = getattr(error, "error_code", None)  # storage
-    if code is None and error.error is not None:  # Batch
+    if code is None and isinstance(error, HttpResponseError) and error.error is not None:  # Batch
         code = error.error.code
     return str(getattr(code, "value", code) or "")
+
+
+def without_secrets(text: str) -> str:
+    """The text with the signatures of signed URLs blotted out."""
+    return re.sub(r"(?i)\b(sig=)[^&\s\"']+", r"\1...", text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,3 +44,21 @@ def tell(progress: Progress) -> None:
     """Tell the watchers of this context."""
     for watcher in _watchers.get():
         watcher(progress)
+
+
+class Counting:
+    """Counts what is done in a phase, from any thread, and tells after each."""
+
+    def __init__(self, phase: str, total: int) -> None:
+        self._phase = phase
+        self._total = total
+        self._done = 0
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+
+    def add_one(self) -> None:
+        """One more is done."""
+        with self._lock:
+            self._done += 1
+            done = self._done
+        tell(Progress(self._phase, self._total, done, seconds=time.monotonic() - self._began))

@@ -1,0 +1,193 @@
+"""The only module that knows credentials: it turns an account into clients and signed URLs.
+
+A key signs where one is set; otherwise Microsoft Entra ID does. Whether the endpoint is Azure or an emulator
+is a URL, never an `if`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import (
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerSasPermissions,
+    UserDelegationKey,
+    generate_blob_sas,
+    generate_container_sas,
+)
+
+from batch_tasks.errors import AccountError
+from batch_tasks.settings import Account
+
+LONGEST_USER_DELEGATION = timedelta(days=7)
+"""Azure Storage gives out user delegation keys for at most this long (documented)."""
+
+_RETRIES: dict[str, Any] = {
+    "retry_total": 2,
+    "retry_backoff_factor": 0.3,
+    "connection_timeout": 10,
+    "read_timeout": 60,
+}
+# Patience is kept in patience.py, where a closing run can interrupt it; the SDKs only bridge short gaps.
+
+
+class _SignedIn:
+    """One account's clients, made when first asked for and shared by all threads of a run."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._lock = threading.Lock()
+        self._batch: BatchClient | None = None
+        self._blobs: BlobServiceClient | None = None
+        self._delegation: tuple[datetime, UserDelegationKey] | None = None
+
+    def batch(self) -> BatchClient:
+        with self._lock:
+            if self._batch is None:
+                account = self.account
+                key = account.batch_key
+                credential = (
+                    AzureNamedKeyCredential(account.batch_account, key.get_secret_value())
+                    if key
+                    else entra_credential()
+                )
+                self._batch = BatchClient(account.batch_endpoint, credential, **_RETRIES)
+            return self._batch
+
+    def blobs(self) -> BlobServiceClient:
+        with self._lock:
+            if self._blobs is None:
+                account = self.account
+                key = account.storage_key
+                credential = (
+                    AzureNamedKeyCredential(account.storage_account, key.get_secret_value())
+                    if key
+                    else entra_credential()
+                )
+                self._blobs = BlobServiceClient(account.blob_endpoint, credential=credential, **_RETRIES)
+            return self._blobs
+
+    def delegation_key(self, until: datetime) -> UserDelegationKey:
+        blobs = self.blobs()
+        with self._lock:
+            if self._delegation is None or self._delegation[0] < until:
+                now = datetime.now(UTC)
+                self._delegation = until, blobs.get_user_delegation_key(now - timedelta(minutes=5), until)
+            return self._delegation[1]
+
+    def close(self) -> None:
+        for client in (self._batch, self._blobs):
+            if client is not None:
+                client.close()
+
+
+_signed_in: ContextVar[_SignedIn] = ContextVar("signed_in_account")
+
+
+@contextmanager
+def signed_in(account: Account) -> Iterator[None]:
+    """Within the block, `batch_client()` and `blob_service()` are this account's.
+
+    Threads that copy the context, as Prefect's do, see the same clients.
+    """
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    session = _SignedIn(account)
+    token = _signed_in.set(session)
+    try:
+        yield
+    finally:
+        _signed_in.reset(token)
+        session.close()
+
+
+def batch_client() -> BatchClient:
+    """The Batch client of the account signed in."""
+    return _session().batch()
+
+
+def blob_service() -> BlobServiceClient:
+    """The storage client of the account signed in."""
+    return _session().blobs()
+
+
+def read_blob_url(container: str, blob: str, until: datetime) -> str:
+    """A URL that reads this one blob until then, and can do nothing else.
+
+    Raises:
+        AccountError: signed in with Entra ID and `until` is further away than Azure Storage allows.
+    """
+    return blob_url_signer(container, until)(blob)
+
+
+def blob_url_signer(container: str, until: datetime) -> Callable[[str], str]:
+    """`read_blob_url` for many blobs of one container: blob name -> URL."""
+    session = _session()
+    account = session.account
+    keys = _signing_keys(session, until)
+
+    def url(blob: str) -> str:
+        signature = generate_blob_sas(
+            account_name=account.storage_account,
+            container_name=container,
+            blob_name=blob,
+            permission=BlobSasPermissions(read=True),
+            expiry=until,
+            **keys,
+        )
+        return f"{account.blob_endpoint}/{container}/{quote(blob, safe='/~')}?{signature}"
+
+    return url
+
+
+def write_container_url(container: str, until: datetime) -> str:
+    """A URL that writes blobs into this container until then; it can neither read, list nor delete.
+
+    Raises:
+        AccountError: signed in with Entra ID and `until` is further away than Azure Storage allows.
+    """
+    session = _session()
+    signature = generate_container_sas(
+        account_name=session.account.storage_account,
+        container_name=container,
+        permission=ContainerSasPermissions(write=True),
+        expiry=until,
+        **_signing_keys(session, until),
+    )
+    return f"{session.account.blob_endpoint}/{container}?{signature}"
+
+
+def _signing_keys(session: _SignedIn, until: datetime) -> dict[str, Any]:
+    key = session.account.storage_key
+    if key is not None:
+        return {"account_key": key.get_secret_value()}
+    if until - datetime.now(UTC) > LONGEST_USER_DELEGATION:
+        raise AccountError(
+            f"Under Entra ID, storage URLs can be signed for at most {LONGEST_USER_DELEGATION.days} days, "
+            f"but this run asks for access until {until:%Y-%m-%d %H:%M} UTC. Lower the pool's max_hours."
+        )
+    return {"user_delegation_key": session.delegation_key(until)}
+
+
+def _session() -> _SignedIn:
+    session = _signed_in.get(None)
+    if session is None:
+        raise AccountError("No account is signed in here: wrap the call in `with signed_in(account):`.")
+    return session
+
+
+@cache
+def entra_credential() -> DefaultAzureCredential:
+    """The one Entra ID credential of this process; it caches its tokens."""
+    return DefaultAzureCredential()

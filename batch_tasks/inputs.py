@@ -1,0 +1,139 @@
+"""The input files a run works on: paths, folders and globs made into files with keys.
+
+A file's key is its path in storage and in the output folder: its name for a file; its path below the folder
+for a folder; its path below the fixed part for a glob. Keys that would be equal are widened with the names of
+their parent folders until they differ. A file named twice counts once. As in a shell, hidden files are taken
+only where they are named, not from folders or by `*`. Inside folders, links to folders are not followed.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_tasks.errors import InputError
+
+_PROBLEMS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file on this machine; `key` is relative, with `/` between its parts; `size` in bytes."""
+
+    path: str
+    key: str
+    size: int
+
+
+def find_inputs(sources: Iterable[str]) -> tuple[InputFile, ...]:
+    """The files that these paths, folders and globs (`**` too) stand for, in the order given, each once.
+
+    Raises:
+        InputError: with every problem in it: what is missing, empty, unreadable, or matches nothing.
+    """
+    problems: list[str] = []
+    files: dict[Path, InputFile] = {}
+    sources = [source for source in sources if source.strip()]
+    if not sources:
+        raise InputError(["No input files are given: name files, folders or patterns such as 'texts/*.txt'."])
+    for source in sources:
+        try:
+            for path, key in _expand(_with_home(source)):
+                real = path.resolve()
+                if real not in files:
+                    files[real] = InputFile(str(path), key, _readable_size(path))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        more = len(problems) - _PROBLEMS_SHOWN
+        raise InputError(problems[:_PROBLEMS_SHOWN] + ([f"... and {more} more."] if more > 0 else []))
+    return tuple(_with_distinct_keys(list(files.values())))
+
+
+def _with_home(source: str) -> str:
+    return str(Path(source).expanduser()) if source.startswith("~") else source
+
+
+def _expand(source: str) -> Iterator[tuple[Path, str]]:
+    """The files that one source stands for, with their keys."""
+    path = Path(source)
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif os.path.lexists(path):
+        yield path, path.name
+    elif glob.has_magic(source):
+        yield from _matching(source)
+    else:
+        raise InputError([f"There is no file or folder {source!r}. Paths are relative to {Path.cwd()}."])
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[Path, str]]:
+    found = False
+    unreadable: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.is_file():
+                found = True
+                yield path, str(path.relative_to(folder))
+    if unreadable:
+        raise InputError(
+            [f"Cannot read the folder {error.filename!r}: {error.strerror}." for error in unreadable]
+        )
+    if not found:
+        raise InputError([f"The folder {str(folder)!r} holds no files (hidden ones do not count)."])
+
+
+def _matching(pattern: str) -> Iterator[tuple[Path, str]]:
+    fixed = _fixed_part(pattern)
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path.glob() would take hidden files
+    files = [path for path in map(Path, matches) if path.is_file()]
+    if not files:
+        raise InputError([f"No file matches {pattern!r}. Paths are relative to {Path.cwd()}."])
+    for path in files:
+        below = os.path.relpath(path, fixed)
+        yield path, path.name if below.startswith("..") else below
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folder before the first part with a wildcard."""
+    parts = pattern.split("/")[:-1]
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    return "/".join(fixed) or ("/" if pattern.startswith("/") else ".")
+
+
+def _readable_size(path: Path) -> int:
+    if not path.is_file():
+        what = "neither a file nor a folder" if path.exists() else "a link to nothing"
+        raise InputError([f"{str(path)!r} is {what}."])
+    if not os.access(path, os.R_OK):
+        raise InputError([f"The file {str(path)!r} cannot be read: you lack the permission."])
+    return path.stat().st_size
+
+
+def _with_distinct_keys(files: list[InputFile]) -> list[InputFile]:
+    """The same files; those whose keys are equal get as many parent folders in front as it takes."""
+    keys = [file.key for file in files]
+    wider = [_wider_keys(file) for file in files]
+    while True:
+        by_key = defaultdict(list)
+        for number, key in enumerate(keys):
+            by_key[key].append(number)
+        crowded = [number for numbers in by_key.values() if len(numbers) > 1 for number in numbers]
+        if not crowded:
+            return [InputFile(file.path, key, file.size) for file, key in zip(files, keys, strict=True)]
+        for number in crowded:
+            keys[number] = next(wider[number], keys[number])
+
+
+def _wider_keys(file: InputFile) -> Iterator[str]:
+    """The key with one more parent folder each time, up to the absolute path; those differ, so it ends."""
+    parts = os.path.abspath(file.path).lstrip("/").split("/")  # noqa: PTH100  Path.resolve() follows links
+    for start in range(len(parts) - file.key.count("/") - 2, -1, -1):
+        yield "/".join(parts[start:])

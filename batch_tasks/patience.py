@@ -1,0 +1,125 @@
+"""How long and how often a call to Azure is tried again.
+
+Batch asks its clients to retry for at least five minutes with growing waits (documented). The SDK's own
+retries give up sooner and skip 429 on POST, so this layer stands around every call. A run that is being
+closed interrupts all waiting at once.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from batch_tasks.errors import RunClosing
+
+T = TypeVar("T")
+TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: how long to go on in all, to wait first, and to wait at most between tries."""
+
+    budget: float = 300.0
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+
+    def wait(self, tries: int) -> float:
+        """How long to wait after so many failed tries, before jitter."""
+        return float(min(self.longest_wait, self.first_wait * 2 ** min(tries - 1, 30)))
+
+
+USUAL = Patience()
+FIRST_CONTACT = Patience(budget=20.0)
+"""For the first calls of a run: a mistyped endpoint should not take five minutes to be found out."""
+CLEANING = Patience(budget=12.0, longest_wait=4.0)
+"""Prefect grants a cancelled run 30 s in all (measured), so clean-up may not insist."""
+
+_closing: ContextVar[threading.Event] = ContextVar("run_is_closing")
+
+
+@contextmanager
+def open_run() -> Iterator[threading.Event]:
+    """Within the block, setting the event ends every wait of this context and of threads that copied it."""
+    closing = threading.Event()
+    token = _closing.set(closing)
+    try:
+        yield closing
+    finally:
+        _closing.reset(token)
+
+
+def stop_if_closing() -> None:
+    """Raise RunClosing when the run is being closed."""
+    closing = _closing.get(None)
+    if closing is not None and closing.is_set():
+        raise RunClosing("The run is being closed.")
+
+
+def pause(seconds: float) -> None:
+    """Sleep, unless the run is being closed: then raise RunClosing at once."""
+    closing = _closing.get(None)
+    if closing is None:
+        time.sleep(seconds)
+    else:
+        closing.wait(seconds)
+        stop_if_closing()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later: throttling, server trouble, a broken connection."""
+    if isinstance(error, HttpResponseError):
+        return error.status_code in TRANSIENT_STATUS
+    return isinstance(error, ServiceRequestError | ServiceResponseError)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """The seconds the service asks to wait, where it does. Dates, which Batch does not send, are ignored."""
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    try:
+        return max(0.0, float(headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def patiently(
+    call: Callable[[], T],
+    *,
+    patience: Patience = USUAL,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = pause,
+    jitter: Callable[[], float] = random.random,
+) -> T:
+    """The result of `call`, tried again while its errors are transient and the budget lasts.
+
+    Args:
+        call: one request; it must be harmless to repeat.
+        patience: the budget and the waits.
+        now: a clock in seconds.
+        sleep: waits; raises to give up.
+        jitter: a number in [0, 1); the wait is stretched by up to half of itself.
+
+    Raises:
+        AzureError: what is not transient, at once; what is, when the budget is spent.
+    """
+    until = now() + patience.budget
+    tries = 0
+    while True:
+        try:
+            return call()
+        except AzureError as error:
+            tries += 1
+            asked = retry_after(error)
+            wait = patience.wait(tries) * (1 + jitter() / 2) if asked is None else asked
+            if not is_transient(error) or now() + wait > until:
+                raise
+        sleep(wait)

@@ -1,0 +1,168 @@
+"""Which Batch task does what for which file, and where each output goes: decided before anything is made.
+
+An output named outright stands in the output folder where its input's key says: `books/a.txt` gives
+`books/a_OUTPUT.txt`. Outputs found by a pattern, and outputs which would get in each other's way, stand in a
+folder of their input's own: `clip.mp4.outputs/clip.mp3`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from batch_tasks.inputs import InputFile
+from batch_tasks.naming import RunNames, metadata, task_id
+from batch_tasks.workload import FileRun, Workload
+
+RUN_FILES = "RUN_FILES"
+LONGEST_RUN_FILES = 100_000
+"""Characters; Linux passes at most 131,072 bytes in one environment variable."""
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    """An output: `keep` is its path in the task's working directory, `path` the one in the output folder.
+
+    Both are folders when the output is a pattern.
+    """
+
+    keep: str
+    path: str
+    is_pattern: bool
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """An input, its `fetched` path in the task's working directory, its command and its outputs."""
+
+    input: InputFile
+    fetched: str
+    run: FileRun
+    outputs: tuple[PlannedOutput, ...]
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """A Batch task and the files it works on, one after the other."""
+
+    task_id: str
+    files: tuple[PlannedFile, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything a run makes and does. `created` and `expires` bound it in time."""
+
+    names: RunNames
+    workload: Workload
+    tasks: tuple[PlannedTask, ...]
+    created: datetime
+    expires: datetime
+
+    @property
+    def files(self) -> Iterator[PlannedFile]:
+        """Every file, in the order of the inputs."""
+        return (file for task in self.tasks for file in task.files)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What is written on everything this run makes."""
+        return metadata(self.names, self.created, self.expires)
+
+
+def plan_tasks(
+    workload: Workload, inputs: Sequence[InputFile], files_per_task: int = 1
+) -> tuple[PlannedTask, ...]:
+    """The Batch tasks for these inputs, up to so many files each."""
+    files = [(file, workload.for_file(PurePosixPath(file.key).name)) for file in inputs]
+    crowded = _crowded([(file.key, run) for file, run in files])
+    return tuple(
+        PlannedTask(task_id([file.key for file, _ in chunk]), tuple(_planned(chunk, crowded)))
+        for chunk in _chunks(files, files_per_task)
+    )
+
+
+def run_files_setting(task: PlannedTask) -> str:
+    """What the RUN_FILES setting of a task says, for `run_files.py` on the node.
+
+    Batch expands `$VAR` and `%VAR%` within settings (documented), so these two letters are escaped.
+    """
+    files = [_run_file(file) for file in task.files]
+    text = json.dumps({"files": files}, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("$", "\\u0024").replace("%", "\\u0025")
+
+
+def _run_file(file: PlannedFile) -> dict[str, Any]:
+    kinds = [("find", text) for text in file.run.outputs] + [("glob", text) for text in file.run.patterns]
+    return {
+        "name": PurePosixPath(file.input.key).name,
+        "fetched": file.fetched,
+        "command": file.run.command,
+        "outputs": [
+            {kind: text, "keep": output.keep}
+            for (kind, text), output in zip(kinds, file.outputs, strict=True)
+        ],
+    }
+
+
+def _planned(chunk: Iterable[tuple[InputFile, FileRun]], crowded: set[str]) -> Iterator[PlannedFile]:
+    for index, (file, run) in enumerate(chunk):
+        folder = own_folder(file.key) if file.key in crowded else _parent(file.key)
+        literal = [
+            PlannedOutput(f"outputs/{index}-{number}", _joined(folder, text), is_pattern=False)
+            for number, text in enumerate(run.outputs)
+        ]
+        patterns = [
+            PlannedOutput(f"outputs/{index}-{number}", own_folder(file.key), is_pattern=True)
+            for number in range(len(literal), len(literal) + len(run.patterns))
+        ]
+        yield PlannedFile(file, f"inputs/{index}", run, tuple(literal + patterns))
+
+
+def own_folder(key: str) -> str:
+    """The folder, in the output folder, for outputs that belong to this input alone."""
+    return f"{key}.outputs"
+
+
+def _crowded(files: Iterable[tuple[str, FileRun]]) -> set[str]:
+    """The keys of inputs whose outputs would meet another's, as one file or as a file and a folder."""
+    wanted = [(key, _joined(_parent(key), text)) for key, run in files for text in run.outputs]
+    count = Counter(path for _, path in wanted)
+    folders = {str(parent) for _, path in wanted for parent in PurePosixPath(path).parents}
+    return {
+        key
+        for key, path in wanted
+        if count[path] > 1
+        or path in folders
+        or any(str(parent) in count for parent in PurePosixPath(path).parents)
+    }
+
+
+def _chunks(
+    files: Sequence[tuple[InputFile, FileRun]], files_per_task: int
+) -> Iterator[list[tuple[InputFile, FileRun]]]:
+    """The files, at most so many at a time and at most so many that RUN_FILES can carry them."""
+    chunk: list[tuple[InputFile, FileRun]] = []
+    length = 0
+    for file, run in files:
+        size = len(json.dumps([file.key, run.command, run.outputs, run.patterns])) * 2 + 200
+        if chunk and (len(chunk) == files_per_task or length + size > LONGEST_RUN_FILES):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append((file, run))
+        length += size
+    if chunk:
+        yield chunk
+
+
+def _parent(key: str) -> str:
+    return str(PurePosixPath(key).parent)
+
+
+def _joined(folder: str, name: str) -> str:
+    return str(PurePosixPath(folder, name))

@@ -1,0 +1,174 @@
+"""Submit the Batch tasks, in as few requests as the service takes, until every one is known to be in.
+
+Not the SDK's `create_tasks`: that one may loop for ever on server errors and gives up at the first 429. A
+request holds at most 100 tasks (documented) and less than 1 MB (413 otherwise). What is in is decided by
+listing the job's ids, not by believing answers: a request whose answer was lost may have been carried out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+from azure.batch.models import (
+    BatchAllTasksCompleteMode,
+    BatchJobUpdateOptions,
+    BatchTaskCreateOptions,
+    BatchTaskCreateResult,
+    BatchTaskGroup,
+)
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+from batch_tasks.clients import batch_client, blob_url_signer, write_container_url
+from batch_tasks.concurrently import concurrently
+from batch_tasks.errors import SubmitFailed, error_code, without_secrets
+from batch_tasks.patience import Patience, patiently, pause
+from batch_tasks.plan import PlannedTask, RunPlan
+from batch_tasks.progress import Progress, tell
+from batch_tasks.stage import log, stage
+from batch_tasks.task_options import task_options
+
+MOST_TASKS = 100
+MOST_BYTES = 900_000
+SAS_MARGIN = timedelta(hours=1)
+"""How long signed URLs outlast the run: clocks differ, and the last upload takes its time."""
+_REQUESTS_AT_ONCE = 4
+_WAIT = Patience(budget=900.0)
+_REFUSALS_SHOWN = 5
+_ENDED = frozenset({"JobCompleted", "JobBeingTerminated", "JobNotActive", "JobBeingDeleted"})
+
+
+@stage("submit-tasks")
+def submit_tasks(plan: RunPlan) -> int:
+    """Bring every task of the plan into the job; then the job ends by itself when they are done.
+
+    Returns the number of tasks. Run again, it submits what is missing.
+
+    Raises:
+        SubmitFailed: Batch refuses a task, the job takes no more, or 15 minutes were not enough.
+    """
+    job_id = plan.names.job_id
+    until = time.monotonic() + _WAIT.budget
+    rounds = 0
+    while missing := _missing(plan):
+        if rounds and time.monotonic() > until:
+            raise SubmitFailed(
+                f"{len(missing)} of {len(plan.tasks)} tasks are not in job {job_id} after "
+                f"{_WAIT.budget / 60:.0f} minutes of trying. Batch may be overloaded: run again later."
+            )
+        if rounds:
+            pause(_WAIT.wait(rounds) * (1 + random.random() / 2))  # noqa: S311  jitter, no secret
+        rounds += 1
+        requests = chunks(_options(plan, missing))
+        concurrently(lambda chunk: add_tasks(job_id, chunk), requests, workers=_REQUESTS_AT_ONCE)
+    _end_job_with_its_tasks(job_id)
+    log().info("Job %s holds %d tasks", job_id, len(plan.tasks))
+    return len(plan.tasks)
+
+
+def _missing(plan: RunPlan) -> list[PlannedTask]:
+    """The tasks of the plan that the job does not hold yet."""
+    present = submitted_ids(plan.names.job_id)
+    missing = [task for task in plan.tasks if task.task_id.lower() not in present]
+    tell(Progress("submit-tasks", len(plan.tasks), len(plan.tasks) - len(missing)))
+    return missing
+
+
+def _options(plan: RunPlan, tasks: Iterable[PlannedTask]) -> Iterator[BatchTaskCreateOptions]:
+    until = plan.expires + SAS_MARGIN
+    read_url = blob_url_signer(plan.names.input_container, until)
+    write_url = write_container_url(plan.names.output_container, until)
+    return (task_options(task, plan.workload, read_url, write_url) for task in tasks)
+
+
+def submitted_ids(job_id: str) -> frozenset[str]:
+    """The ids of the job's tasks in lower case, as Batch compares them."""
+
+    def listed() -> frozenset[str]:
+        return frozenset(task.id.lower() for task in batch_client().list_tasks(job_id, select=["id"]))
+
+    return patiently(listed)
+
+
+def chunks(
+    tasks: Iterable[BatchTaskCreateOptions],
+    most_tasks: int = MOST_TASKS,
+    most_bytes: int = MOST_BYTES,
+    size: Callable[[BatchTaskCreateOptions], int] = lambda task: len(json.dumps(task.as_dict())),
+) -> Iterator[list[BatchTaskCreateOptions]]:
+    """The tasks, in order, in requests of at most so many tasks and bytes; a task too big stands alone."""
+    chunk: list[BatchTaskCreateOptions] = []
+    length = 0
+    for task in tasks:
+        bytes_more = size(task) + 1
+        if chunk and (len(chunk) == most_tasks or length + bytes_more > most_bytes):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(task)
+        length += bytes_more
+    if chunk:
+        yield chunk
+
+
+def add_tasks(job_id: str, chunk: list[BatchTaskCreateOptions]) -> None:
+    """One request; halved when Batch finds it too large. Tasks with server errors are left to the next round.
+
+    Raises:
+        SubmitFailed: Batch refuses a task for good, or the job takes no tasks.
+    """
+    try:
+        answer = patiently(
+            lambda: batch_client().create_task_collection(job_id, BatchTaskGroup(task_values=chunk))
+        )
+    except HttpResponseError as error:
+        if error.status_code != 413:
+            raise _unless_ended(job_id, error) from error
+        if len(chunk) == 1:
+            raise SubmitFailed(
+                f"The task {chunk[0].id} is too large for Batch (over 1 MB). Use fewer files per task or "
+                "shorter commands."
+            ) from error
+        half = len(chunk) // 2
+        add_tasks(job_id, chunk[:half])
+        add_tasks(job_id, chunk[half:])
+        return
+    refused = list(refusals(answer.result_values or []))
+    if refused:
+        shown = "\n  ".join(refused[:_REFUSALS_SHOWN])
+        raise SubmitFailed(f"Batch refuses {len(refused)} tasks of job {job_id}:\n  {shown}")
+
+
+def refusals(results: Iterable[BatchTaskCreateResult]) -> Iterator[str]:
+    """What Batch will not take however often it is asked, in words.
+
+    The service answers `Success` where the SDK's enum says `success` (seen in recorded traffic), so case does
+    not count. A task that exists is our own, from a request whose answer was lost.
+    """
+    for result in results:
+        code = result.error.code or "" if result.error else ""
+        if str(result.status).lower().endswith("clienterror") and code.lower() != "taskexists":
+            message = (result.error.message.value if result.error and result.error.message else "") or ""
+            yield without_secrets(
+                f"{result.task_id}: {code} {message.splitlines()[0] if message else ''}".strip()
+            )
+
+
+def _unless_ended(job_id: str, error: HttpResponseError) -> Exception:
+    if error_code(error) in _ENDED:
+        return SubmitFailed(
+            f"The job {job_id} takes no more tasks ({error_code(error)}): somebody or its time limit ended "
+            "it while its tasks were being submitted. Run again."
+        )
+    return error
+
+
+def _end_job_with_its_tasks(job_id: str) -> None:
+    options = BatchJobUpdateOptions(all_tasks_complete_mode=BatchAllTasksCompleteMode.TERMINATE_JOB)
+    try:
+        patiently(lambda: batch_client().update_job(job_id, options))
+    except ResourceExistsError as error:  # 409: it ended already, as a second try finds it
+        if error_code(error) not in _ENDED:
+            raise

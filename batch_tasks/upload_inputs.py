@@ -1,0 +1,122 @@
+"""Upload the node scripts and the input files, several at a time; what is there already is not sent again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.storage.blob import ContentSettings
+
+from batch_tasks import naming
+from batch_tasks.clients import blob_service
+from batch_tasks.concurrently import concurrently
+from batch_tasks.errors import InputError
+from batch_tasks.patience import patiently, stop_if_closing
+from batch_tasks.plan import RunPlan
+from batch_tasks.progress import Counting
+from batch_tasks.stage import log, stage
+from batch_tasks.task_options import RUNNER
+
+NODE_SCRIPTS = Path(__file__).resolve().parent.parent / "node"
+_LARGE = 64 * 2**20  # bytes from which a file is sent in blocks over two connections
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file here and its blob in the input container."""
+
+    path: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What storage says of a blob: bytes, and MD5 in hex where it keeps one."""
+
+    size: int
+    md5: str
+
+
+@stage("upload-inputs")
+def upload_inputs(plan: RunPlan) -> int:
+    """Bring every script and input into the input container; the number of files that had to be sent.
+
+    Raises:
+        InputError: a file vanished or became unreadable since the run began.
+        AzureError: storage cannot be reached or refuses.
+    """
+    container = plan.names.input_container
+    wanted = list(uploads(plan))
+    there = stored_blobs(container)
+    done = Counting("upload-inputs", total=len(wanted))
+
+    def bring(upload: Upload) -> bool:
+        stop_if_closing()
+        try:
+            sent = _bring(container, upload, there.get(upload.blob))
+        except OSError as error:
+            raise InputError(
+                [f"The input {upload.path!r} cannot be read any more: {error.strerror}."]
+            ) from error
+        done.add_one()
+        return sent
+
+    sent = sum(concurrently(bring, wanted))
+    log().info("Uploaded %d files, %d were there already", sent, len(wanted) - sent)
+    return sent
+
+
+def uploads(plan: RunPlan) -> Iterator[Upload]:
+    """What the tasks of the plan will fetch."""
+    for path in (NODE_SCRIPTS / RUNNER, *plan.workload.node_files):
+        yield Upload(str(path), naming.node_file_blob(path.name))
+    for file in plan.files:
+        yield Upload(file.input.path, naming.input_blob(file.input.key))
+
+
+def stored_blobs(container: str, prefix: str | None = None) -> Mapping[str, Stored]:
+    """Every blob of the container, by name."""
+
+    def listed() -> dict[str, Stored]:
+        blobs = blob_service().get_container_client(container).list_blobs(name_starts_with=prefix)
+        return {
+            blob.name: Stored(blob.size, bytes(blob.content_settings.content_md5 or b"").hex())
+            for blob in blobs
+        }
+
+    return patiently(listed)
+
+
+def md5_of(path: str | Path) -> str:
+    """The MD5 of a file in hex; Azure Storage keeps MD5, so this is what can be compared."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _bring(container: str, upload: Upload, there: Stored | None) -> bool:
+    """Send the file unless the blob is the same; whether it was sent."""
+    path = Path(upload.path)
+    size = path.stat().st_size
+    md5 = md5_of(path)
+    if there == Stored(size, md5):
+        return False
+    settings = ContentSettings(
+        content_type="application/octet-stream", content_md5=bytearray(bytes.fromhex(md5))
+    )
+    blob = blob_service().get_blob_client(container, upload.blob)
+
+    def send() -> None:
+        with path.open("rb") as file:
+            blob.upload_blob(
+                file,
+                length=size,
+                overwrite=True,
+                max_concurrency=2 if size > _LARGE else 1,
+                content_settings=settings,
+                progress_hook=lambda _sent, _total: stop_if_closing(),
+            )
+
+    patiently(send)
+    return True

@@ -1,0 +1,169 @@
+"""The eight stages, chained in one place: every workload runs through here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from prefect import runtime
+from prefect.futures import PrefectFuture
+
+from batch_tasks.clean_up import clean_up
+from batch_tasks.clients import signed_in
+from batch_tasks.create_containers import create_containers
+from batch_tasks.create_job import create_job
+from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
+from batch_tasks.inputs import find_inputs
+from batch_tasks.naming import RunNames
+from batch_tasks.options import CleanUpPolicy, RunOptions
+from batch_tasks.patience import open_run
+from batch_tasks.plan import RunPlan, plan_tasks
+from batch_tasks.poll_tasks import poll_tasks
+from batch_tasks.provision_pool import provision_pool
+from batch_tasks.report import FinishedTask, RunReport
+from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.upload_inputs import upload_inputs
+from batch_tasks.workload import Workload
+from flows.account import account_for
+
+_WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
+
+
+def run_workload(
+    workload: Workload, input_files: Sequence[str], options: RunOptions, account: str | None = None
+) -> RunReport:
+    """Run the workload on the files, on the account of that name; call it from a flow.
+
+    What is wrong with the input is found before an account is asked for and before anything is made.
+
+    Raises:
+        InputError: the workload, an input or the output folder cannot be used; all problems in one.
+        AccountError: there is no such account, or it cannot be used.
+        TasksFailed: some files failed; the outputs of the others are in the output folder.
+    """
+    plan = plan_run(workload, input_files, options)
+    with (
+        account_for(account) as found,
+        signed_in(found),
+        open_run() as closing,
+        _cleaned_up(plan.names, options.clean_up, closing) as in_the_background,
+    ):
+        create_containers(plan.names, plan.metadata)
+        provisioning = provision_pool.submit(plan, options.pool)
+        in_the_background.append(provisioning)
+        upload_inputs(plan)
+        provisioning.result()
+        create_job(plan)
+        submit_tasks(plan)
+        finished, stopped = _wait_for_tasks(plan)
+        report = retrieve_outputs(plan, finished, options.output_dir)
+        if report.failed:
+            raise TasksFailed(report, stopped)
+        return report
+
+
+def plan_run(workload: Workload, input_files: Sequence[str], options: RunOptions) -> RunPlan:
+    """Everything the run will make and do. Makes nothing.
+
+    Raises:
+        InputError: with all problems of workload, inputs and output folder.
+    """
+    problems = workload.problems()
+    try:
+        inputs = find_inputs(input_files)
+    except InputError as error:
+        raise InputError([*problems, *error.problems, *_folder_problems(options.output_dir)]) from None
+    if not problems:
+        problems = [problem for file in inputs for problem in workload.file_problems(Path(file.key).name)]
+    problems += _folder_problems(options.output_dir)
+    if problems:
+        raise InputError(problems)
+    now = datetime.now(UTC).replace(microsecond=0)
+    names = RunNames.of(workload.name, runtime.flow_run.id or uuid4())
+    tasks = plan_tasks(workload, inputs, options.files_per_task)
+    plan = RunPlan(names, workload, tasks, now, now + timedelta(hours=options.pool.max_hours))
+    overwritten = list(_overwritten_inputs(plan, Path(options.output_dir)))
+    if overwritten:
+        raise InputError(overwritten)
+    return plan
+
+
+@contextmanager
+def _cleaned_up(
+    names: RunNames, policy: CleanUpPolicy, closing: threading.Event
+) -> Iterator[list[PrefectFuture[None]]]:
+    """The clean-up task runs at the end of the block, however that comes; its failure hides no other error.
+
+    Prefect tasks in the background are put in the list: what they still make must not outlive the clean-up.
+    """
+    in_the_background: list[PrefectFuture[None]] = []
+
+    def finish() -> None:
+        with uninterrupted():
+            closing.set()
+            for future in in_the_background:
+                future.wait(_WAIT_FOR_POOL_REQUEST)
+            clean_up(names, policy)
+
+    try:
+        yield in_the_background
+    except BaseException as error:
+        try:
+            finish()
+        except CleanUpFailed as failed:
+            error.add_note(str(failed))
+        raise
+    finish()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within the block SIGTERM and SIGINT are ignored: a second signal must not leave clean-up half done.
+
+    Prefect kills a cancelled run 30 s after its first SIGTERM (measured), so what is within must be quick.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait_for_tasks(plan: RunPlan) -> tuple[Sequence[FinishedTask], RunStopped | None]:
+    """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
+    try:
+        return poll_tasks(plan), None
+    except RunStopped as stopped:
+        return stopped.finished, stopped
+
+
+def _folder_problems(output_dir: str) -> list[str]:
+    folder = Path(output_dir)
+    nearest = next(
+        parent for parent in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(parent)
+    )
+    if not nearest.is_dir():
+        return [f"The output folder {output_dir!r} cannot be made: {str(nearest)!r} is not a folder."]
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return [f"The output folder {output_dir!r} cannot be written: no permission in {str(nearest)!r}."]
+    return []
+
+
+def _overwritten_inputs(plan: RunPlan, output_dir: Path) -> Iterator[str]:
+    inputs = {Path(file.input.path).resolve() for file in plan.files}
+    for file in plan.files:
+        for output in file.outputs:
+            target = output_dir / output.path
+            if not output.is_pattern and target.resolve() in inputs:
+                yield f"The output {str(target)!r} would replace an input: choose another output folder."
