@@ -29,7 +29,7 @@ def where(name: str | None) -> str:
             "AZURE_STORAGE_ACCOUNT (and AZURE_BATCH_ACCESS_KEY, AZURE_STORAGE_KEY to sign in by key instead "
             f"of Microsoft Entra ID), or choose the account {LOCAL!r}."
         )
-    return f"no Azure account is set: {where(LOCAL)}"
+    return f"{where(LOCAL)}: no Azure account is set"
 
 
 @contextmanager

@@ -52,10 +52,9 @@ def azurite() -> Iterator[BlobAccount]:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchAccount]:
+def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
-    root = tmp_path_factory.mktemp("emulator")
-    with running_emulator(root, without_azure(os.environ)) as starting:
+    with running_emulator(without_azure(os.environ)) as starting:
         yield starting.account()
 
 

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
@@ -18,7 +16,7 @@ __all__ = ["ServiceError", "account_of", "local_stack", "loopback_past_proxies",
 
 @contextmanager
 def local_stack() -> Iterator[Account]:
-    """Start Azurite and the Batch emulator, yield their account, stop both and remove what they stored.
+    """Start Azurite and the Batch emulator, yield their account, stop both; nothing they stored is left.
 
     Both listen on loopback only and end with this process, even if it is killed.
 
@@ -26,13 +24,10 @@ def local_stack() -> Iterator[Account]:
         ServiceError: one of them is not installed or did not start; the text says what to do.
     """
     with ExitStack() as stack:
-        # Tasks are gone when their files are removed: the emulator is entered after, so it is stopped before.
-        scratch = TemporaryDirectory(prefix="local-stack-", ignore_cleanup_errors=True)
-        root = Path(stack.enter_context(scratch))
         stack.enter_context(loopback_past_proxies())
         env = without_azure(os.environ)
         blobs = stack.enter_context(running_azurite(env))
-        batch = stack.enter_context(running_emulator(root, env))
+        batch = stack.enter_context(running_emulator(env))
         yield account_of(blobs.account(), batch.account())
 
 

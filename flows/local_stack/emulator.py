@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from flows.local_stack.service import Service
 
@@ -45,11 +44,10 @@ class Emulator:
 
 
 @contextmanager
-def running_emulator(root: Path, env: dict[str, str]) -> Iterator[Emulator]:
-    """The emulator for the length of a `with` block; its nodes' files live under `root`."""
-    python = [sys.executable, "-m", "batch_emulator"]
-    options = ["--port", "0", "--root", str(root), "--exit-with-stdin"]
-    with Service("The Batch emulator", [*python, *options], env=env) as service:
+def running_emulator(env: dict[str, str]) -> Iterator[Emulator]:
+    """The emulator for the length of a `with` block; it removes its nodes' files when it ends."""
+    command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin"]
+    with Service("The Batch emulator", command, env=env) as service:
         yield Emulator(service)
 
 

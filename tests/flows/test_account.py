@@ -31,11 +31,19 @@ def test_the_environment_is_used_when_it_names_an_account(name: str | None, in_t
 
 
 def test_without_any_account_it_is_the_local_stack() -> None:
-    assert where(None) == "no Azure account is set: a local stack (Azurite and the Batch emulator)"
+    assert where(None) == "a local stack (Azurite and the Batch emulator): no Azure account is set"
 
 
 def test_the_local_stack_is_used_on_request_whatever_the_environment_says(in_the_environment: None) -> None:
     assert where("local") == "a local stack (Azurite and the Batch emulator)"
+
+
+def test_without_any_account_a_local_stack_runs_for_the_block() -> None:
+    said: list[str] = []
+    with account_for(None, said.append) as account:
+        assert account.batch_endpoint.startswith("http://127.0.0.1:")
+        assert account.blob_endpoint.startswith("http://127.0.0.1:")
+    assert said == ["Running on a local stack (Azurite and the Batch emulator): no Azure account is set"]
 
 
 def test_asking_for_the_environment_when_it_is_empty_names_what_to_set() -> None:

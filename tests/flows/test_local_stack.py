@@ -33,6 +33,12 @@ def is_running(pid: int) -> bool:
     return state.stdout.strip()[:1] not in ("", "Z")
 
 
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = [map(int, line.split()) for line in listed.stdout.splitlines()]
+    return [child for child, parent in pairs if parent == pid]
+
+
 def answers(endpoint: str) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", int(urlsplit(endpoint).port or 0))) == 0
@@ -175,25 +181,30 @@ def test_no_key_stands_on_a_command_line_or_in_a_repr(azurite: BlobAccount) -> N
 
 
 OWNER = """
-import os, sys
-from flows.local_stack.azurite import running_azurite
-with running_azurite(dict(os.environ)) as azurite:
-    print(azurite.service.pid, azurite.account().endpoint, flush=True)
+import sys
+from flows.local_stack import local_stack
+with local_stack() as account:
+    print(account.blob_endpoint, account.batch_endpoint, flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_azurite_and_its_port_are_gone_however_its_owner_ends(ending: signal.Signals) -> None:
+def test_nothing_of_the_stack_is_left_however_its_owner_ends(ending: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
         python(OWNER),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as owner:
         assert owner.stdout is not None
-        pid, endpoint = owner.stdout.readline().split()
+        endpoints = owner.stdout.readline().split()
+        servers = children_of(owner.pid)
+        assert len(servers) == 2
+        assert all(map(answers, endpoints))
         owner.send_signal(ending)
-    eventually(lambda: not is_running(int(pid)), "Azurite ends")
-    eventually(lambda: not answers(endpoint), "its port is closed")
+    eventually(lambda: not any(map(is_running, servers)), "both servers end")
+    eventually(lambda: not any(map(answers, endpoints)), "both ports are closed")
+    assert list(tmp_path.iterdir()) == []
