@@ -1,0 +1,54 @@
+"""A storage account that is real (Azurite), and plans to work on."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from batch_tasks.clients import signed_in
+from batch_tasks.inputs import find_inputs
+from batch_tasks.naming import RunNames
+from batch_tasks.plan import RunPlan, plan_tasks
+from batch_tasks.settings import Account
+from batch_tasks.workload import Workload
+from flows.local_stack.azurite import BlobAccount
+
+MakePlan = Callable[..., RunPlan]
+
+
+@pytest.fixture
+def storage(azurite: BlobAccount) -> Iterator[None]:
+    """Signed in to Azurite; the Batch account beside it does not exist."""
+    account = Account.model_validate(
+        {
+            "batch_endpoint": "http://127.0.0.1:1",
+            "batch_account": "none",
+            "batch_key": "bm9uZQ==",
+            "blob_endpoint": azurite.endpoint,
+            "storage_account": azurite.name,
+            "storage_key": azurite.key,
+        }
+    )
+    with signed_in(account):
+        yield
+
+
+@pytest.fixture
+def make_plan() -> MakePlan:
+    """A plan for these inputs, under names of its own."""
+
+    def plan(sources: list[str], workload: Workload | None = None, files_per_task: int = 1) -> RunPlan:
+        workload = workload or Workload(
+            name="test", command="cp {input} {output}", outputs=("{stem}_OUTPUT{suffix}",)
+        )
+        now = datetime.now(UTC).replace(microsecond=0)
+        return RunPlan(
+            RunNames.of(workload.name, uuid4()),
+            workload,
+            plan_tasks(workload, find_inputs(sources), files_per_task),
+            now,
+            now + timedelta(hours=1),
+        )
+
+    return plan

@@ -1,0 +1,179 @@
+"""What Batch is asked for, to the letter."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch_tasks.create_job import job_options
+from batch_tasks.inputs import InputFile
+from batch_tasks.naming import RunNames
+from batch_tasks.options import PoolOptions
+from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
+from batch_tasks.provision_pool import nodes_wanted, pool_options, shell_command
+from batch_tasks.task_options import task_options
+from batch_tasks.workload import StartTask, Workload
+
+RUN = "top-n-words-12345678123456781234567812345678"
+METADATA = [
+    {"name": "owner", "value": "prefect-azure-batch"},
+    {"name": "flow_run_id", "value": "12345678-1234-5678-1234-567812345678"},
+    {"name": "created", "value": "2026-11-21T12:00:00Z"},
+    {"name": "expires", "value": "2026-11-22T12:00:00Z"},
+]
+FORMULA = """startup = time("2026-11-21T12:30:00Z");
+deadline = time("2026-11-22T12:00:00Z");
+dedicated = 2;
+spot = 1;
+sampled = $PendingTasks.GetSamplePercent(10 * TimeInterval_Minute);
+pending = sampled < 70 ? 1 : max($PendingTasks.GetSample(10 * TimeInterval_Minute));
+alive = time() < startup ? 1 : (pending > 0 ? 1 : 0);
+wanted = time() < deadline ? alive : 0;
+$TargetDedicatedNodes = wanted * dedicated;
+$TargetLowPriorityNodes = wanted * spot;
+$NodeDeallocationOption = taskcompletion;"""
+
+
+def plan(*keys: str, files_per_task: int = 1, **workload: Any) -> RunPlan:
+    created = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    chosen = Workload(
+        **{
+            "name": "top-n-words",
+            "command": "count {input} > {output}",
+            "outputs": ("{stem}.out",),
+            "node_files": (Path("/scripts/count.py"),),
+            **workload,
+        }
+    )
+    inputs = [InputFile(f"/in/{key}", key, 1) for key in keys]
+    return RunPlan(
+        RunNames.of(chosen.name, "12345678-1234-5678-1234-567812345678"),
+        chosen,
+        plan_tasks(chosen, inputs, files_per_task),
+        created,
+        created + timedelta(hours=24),
+    )
+
+
+def test_a_pool_scales_itself_from_the_start_and_says_whose_it_is() -> None:
+    options = PoolOptions(dedicated_nodes=2, spot_nodes=1, task_slots_per_node=2)
+    assert pool_options(plan(*(f"{number}" for number in range(20))), options).as_dict() == {
+        "id": RUN,
+        "vmSize": "standard_d2s_v5",
+        "virtualMachineConfiguration": {
+            "imageReference": {
+                "publisher": "canonical",
+                "offer": "ubuntu-24_04-lts",
+                "sku": "server",
+                "version": "latest",
+            },
+            "nodeAgentSKUId": "batch.node.ubuntu 24.04",
+        },
+        "enableAutoScale": True,
+        "autoScaleFormula": FORMULA,
+        "autoScaleEvaluationInterval": "PT05M00S",
+        "taskSlotsPerNode": 2,
+        "metadata": METADATA,
+    }
+
+
+def test_a_start_task_runs_as_a_pool_wide_user_of_the_level_asked_for() -> None:
+    prepared = plan("a", start_task=StartTask("apt-get install -y 'x y'", elevated=True, retries=1))
+    assert pool_options(prepared, PoolOptions()).as_dict()["startTask"] == {
+        "commandLine": "/bin/sh -c 'apt-get install -y '\"'\"'x y'\"'\"''",
+        "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "admin"}},
+        "maxTaskRetryCount": 1,
+        "waitForSuccess": True,
+    }
+
+
+def test_shell_commands_survive_the_splitting() -> None:
+    import shlex
+
+    line = """echo 'a b' "$HOME" `id` \\ end"""
+    assert shlex.split(shell_command(line)) == ["/bin/sh", "-c", line]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "dedicated", "spot", "slots", "wanted"),
+    [
+        (1, 2, 0, 1, (1, 0)),
+        (100, 2, 0, 1, (2, 0)),
+        (100, 2, 5, 1, (2, 5)),
+        (5, 2, 5, 2, (2, 1)),
+        (100, 0, 5, 4, (0, 5)),
+        (0, 2, 0, 1, (1, 0)),
+    ],
+)
+def test_no_more_nodes_are_asked_for_than_the_tasks_fill(
+    tasks: int, dedicated: int, spot: int, slots: int, wanted: tuple[int, int]
+) -> None:
+    pool = PoolOptions(dedicated_nodes=dedicated, spot_nodes=spot, task_slots_per_node=slots)
+    assert nodes_wanted(tasks, pool) == wanted
+
+
+def test_a_pool_without_any_node_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing could run"):
+        PoolOptions(dedicated_nodes=0, spot_nodes=0)
+
+
+def test_a_job_is_bounded_in_time_and_does_not_end_while_it_is_empty() -> None:
+    assert job_options(plan("a")).as_dict() == {
+        "id": RUN,
+        "poolInfo": {"poolId": RUN},
+        "constraints": {"maxWallClockTime": "P1D"},
+        "onAllTasksComplete": "noaction",
+        "metadata": METADATA,
+    }
+
+
+def _task(chosen: RunPlan) -> dict[str, Any]:
+    options = task_options(
+        chosen.tasks[0], chosen.workload, lambda blob: f"https://in/{blob}?read", "https://out?write"
+    )
+    document: dict[str, Any] = options.as_dict()
+    return document
+
+
+def _upload(pattern: str, path: str, condition: str) -> dict[str, Any]:
+    return {
+        "filePattern": pattern,
+        "destination": {"container": {"path": path, "containerUrl": "https://out?write"}},
+        "uploadOptions": {"uploadCondition": condition},
+    }
+
+
+def test_a_task_names_no_file_on_its_command_line() -> None:
+    chosen = plan("deep/it's.txt", environment={"LANG": "C.UTF-8"}, retries=2, file_minutes=90)
+    task_id = chosen.tasks[0].task_id
+    assert _task(chosen) == {
+        "id": task_id,
+        "commandLine": "python3 run_files.py",
+        "resourceFiles": [
+            {"httpUrl": "https://in/node/run_files.py?read", "filePath": "run_files.py"},
+            {"httpUrl": "https://in/node/count.py?read", "filePath": "count.py"},
+            {"httpUrl": "https://in/inputs/deep/it's.txt?read", "filePath": "inputs/0"},
+        ],
+        "outputFiles": [
+            _upload("outputs/0-0", "outputs/deep/it's.out", "tasksuccess"),
+            _upload("result.json", f"results/{task_id}.json", "taskcompletion"),
+            _upload("../std*.txt", f"logs/{task_id}", "taskfailure"),
+        ],
+        "environmentSettings": [
+            {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0])},
+            {"name": "LANG", "value": "C.UTF-8"},
+        ],
+        "constraints": {"maxWallClockTime": "PT01H30M00S", "maxTaskRetryCount": 2},
+    }
+
+
+def test_a_task_of_several_files_uploads_what_it_has_when_one_fails() -> None:
+    task = _task(plan("a.txt", "b.txt", files_per_task=2, outputs=("{stem}.out", "*.gz")))
+    assert task["outputFiles"][:4] == [
+        _upload("outputs/0-0", "outputs/a.out", "taskcompletion"),
+        _upload("outputs/0-1/**/*", "outputs/a.txt.outputs", "taskcompletion"),
+        _upload("outputs/1-0", "outputs/b.out", "taskcompletion"),
+        _upload("outputs/1-1/**/*", "outputs/b.txt.outputs", "taskcompletion"),
+    ]
+    assert task["constraints"]["maxWallClockTime"] == "PT02H00M00S"
