@@ -1,0 +1,1 @@
+"""The protocol's words: values, envelopes and pages. Knows resources only as plain documents."""
