@@ -1,189 +1,38 @@
-"""Bodies of requests: what is taken, what is refused and how, what is filled in."""
+"""Bodies of requests: what is taken, what is refused and how."""
 
 import copy
 import json
-import os
 import re
-from datetime import timedelta
-from enum import Enum
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from azure.batch import models
-from azure.batch._utils.model_base import SdkJSONEncoder
 
 from batch_emulator import errors
 from batch_emulator.errors import BatchError
 from batch_emulator.schema import (
-    MODELS,
     check,
-    check_in_job,
     check_tasks,
-    job_defaults,
-    pool_defaults,
-    schedule_defaults,
-    task_defaults,
 )
-from batch_emulator.schema.enums import ENUMS
-from batch_emulator.schema.notation import compile_models
-
-Document = dict[str, Any]
-
-UBUNTU = {
-    "imageReference": {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
-    "nodeAgentSKUId": "batch.node.ubuntu 24.04",
-}
-POOL = {"id": "p", "vmSize": "STANDARD_D1_V2", "virtualMachineConfiguration": UBUNTU}
-JOB = {"id": "j", "poolInfo": {"poolId": "p"}}
-TASK = {"id": "t", "commandLine": "/bin/true"}
-BLOB = "https://a.blob.core.windows.net/c/b?sig=secret"
+from tests.batch_emulator.bodies import (
+    BLOB,
+    JOB,
+    POOL,
+    TASK,
+    UBUNTU,
+    Document,
+    job,
+    machines,
+    nat,
+    pool,
+    schedule,
+    task,
+)
 
 
 def refused(model: str, body: Any) -> BatchError:
     with pytest.raises(BatchError) as caught:
         check(model, body)
     return caught.value
-
-
-def official(name: str) -> Any:
-    """The official client's model; 15.1 keeps a few of them out of its public names."""
-    model = getattr(models, name, None) or getattr(models._models, name)
-    model({})  # the fields are looked up at the first use
-    return model
-
-
-# -- the tables against the official client ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_model_has_the_members_of_the_official_client(name: str) -> None:
-    fields = official(name)._attr_to_rest_field.values()
-    read_only = {field._rest_name for field in fields if field._visibility == ["read"]}
-    assert set(MODELS[name].members) == {field._rest_name for field in fields} - read_only
-    assert MODELS[name].read_only == read_only
-
-
-# Required by the description of the service, though not by the client's signature.
-STRICTER = {
-    ("BatchPoolCreateOptions", "virtualMachineConfiguration"),
-    ("BatchPoolSpecification", "virtualMachineConfiguration"),
-    ("OutputFileDestination", "container"),
-}
-
-
-@pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_model_requires_what_the_official_client_requires(name: str) -> None:
-    hints = official(name).__annotations__
-    fields = official(name)._attr_to_rest_field
-    required = {
-        fields[attribute]._rest_name
-        for attribute, hint in hints.items()
-        if attribute in fields and type(None) not in get_args(hint)
-    }
-    ours = {(name, member) for member in MODELS[name].required}
-    assert ours - STRICTER == {(name, member) for member in required - MODELS[name].read_only}
-
-
-@pytest.mark.parametrize("name", sorted(ENUMS))
-def test_an_enumeration_has_the_values_of_the_official_client(name: str) -> None:
-    theirs: type[Enum] = getattr(models._enums, name)
-    assert {value.lower() for value in ENUMS[name].split()} == {
-        str(member.value).lower() for member in theirs
-    }
-
-
-OFFICIAL = os.environ.get("BATCH_OPENAPI")
-RETIRED = {"certificateReferences", "resourceTags", "targetNodeCommunicationMode"}
-MODEL_OF = {
-    "JobAdd": "BatchJobCreateOptions",
-    "JobDisable": "BatchJobDisableOptions",
-    "JobPatch": "BatchJobUpdateOptions",
-    "JobUpdate": "BatchJob",
-    "JobTerminate": "BatchJobTerminateOptions",
-    "JobScheduleAdd": "BatchJobScheduleCreateOptions",
-    "JobSchedulePatch": "BatchJobScheduleUpdateOptions",
-    "JobScheduleUpdate": "BatchJobSchedule",
-    "NodeAddUser": "BatchNodeUserCreateOptions",
-    "NodeUpdateUser": "BatchNodeUserReplaceOptions",
-    "NodeDeallocate": "BatchNodeDeallocateOptions",
-    "NodeDisableScheduling": "BatchNodeDisableSchedulingOptions",
-    "NodeReboot": "BatchNodeRebootOptions",
-    "NodeReimage": "BatchNodeReimageOptions",
-    "NodeUploadBatchServiceLogs": "UploadBatchServiceLogsOptions",
-    "PoolAdd": "BatchPoolCreateOptions",
-    "PoolEnableAutoscale": "BatchPoolEnableAutoScaleOptions",
-    "PoolEvaluateAutoscale": "BatchPoolEvaluateAutoScaleOptions",
-    "PoolPatch": "BatchPoolUpdateOptions",
-    "PoolRemoveNodes": "BatchNodeRemoveOptions",
-    "PoolResize": "BatchPoolResizeOptions",
-    "PoolUpdate": "BatchPoolReplaceOptions",
-    "TaskAdd": "BatchTaskCreateOptions",
-    "TaskAddCollection": "BatchTaskGroup",
-    "TaskUpdate": "BatchTask",
-}
-
-
-def without_retired(value: Any) -> Any:
-    if isinstance(value, list):
-        return [without_retired(item) for item in value]
-    if isinstance(value, dict):
-        return {name: without_retired(item) for name, item in value.items() if name not in RETIRED}
-    return value
-
-
-@pytest.mark.skipif(not OFFICIAL, reason="BATCH_OPENAPI does not name the official OpenAPI file")
-def test_every_official_example_of_a_body_is_taken() -> None:
-    taken = set()
-    for path in sorted((Path(OFFICIAL or "").parent / "examples").glob("*.json")):
-        model = MODEL_OF.get(path.stem.split("_")[0])
-        bodies = [p for p in json.loads(path.read_text())["parameters"].values() if isinstance(p, dict)]
-        for body in bodies:
-            if model is None:
-                assert path.stem.startswith("Certificate")
-                continue
-            check(model, without_retired(body))
-            taken.add(model)
-    assert taken == set(MODEL_OF.values())
-
-
-def test_what_the_official_client_sends_is_taken() -> None:
-    pool = models.BatchPoolCreateOptions(
-        id="p",
-        vm_size="standard_d2s_v3",
-        virtual_machine_configuration=models.VirtualMachineConfiguration(
-            image_reference=models.BatchVmImageReference(publisher="c", offer="o", sku="s"),
-            node_agent_sku_id="batch.node.ubuntu 22.04",
-            data_disks=[models.DataDisk(logical_unit_number=0, disk_size_gb=50)],
-        ),
-        resize_timeout=timedelta(minutes=10),
-        target_dedicated_nodes=1,
-        task_scheduling_policy=models.BatchTaskSchedulingPolicy(node_fill_type=models.BatchNodeFillType.PACK),
-        network_configuration=models.NetworkConfiguration(
-            endpoint_configuration=models.BatchPoolEndpointConfiguration(
-                inbound_nat_pools=[
-                    models.BatchInboundNatPool(
-                        name="ssh",
-                        protocol=models.InboundEndpointProtocol.TCP,
-                        backend_port=3389,
-                        frontend_port_range_start=15000,
-                        frontend_port_range_end=15100,
-                    )
-                ]
-            )
-        ),
-        mount_configuration=[
-            models.MountConfiguration(
-                nfs_mount_configuration=models.NfsMountConfiguration(source="s", relative_mount_path="m")
-            )
-        ],
-    )
-    taken = check("BatchPoolCreateOptions", json.loads(json.dumps(pool, cls=SdkJSONEncoder)))
-    assert taken["resizeTimeout"] == "PT10M"
-    assert taken["taskSchedulingPolicy"] == {"nodeFillType": "Pack"}
-
-
-# -- values --------------------------------------------------------------------------------------------------
 
 
 def test_values_are_kept_in_the_services_form() -> None:
@@ -285,32 +134,6 @@ def test_what_is_missing_is_named(model: str, body: Any, name: str) -> None:
     error = refused(model, body)
     assert isinstance(error, errors.MissingRequiredProperty)
     assert error.values["PropertyName"] == name
-
-
-def pool(**changes: Any) -> tuple[str, Document]:
-    return "BatchPoolCreateOptions", {**POOL, **changes}
-
-
-def machines(**changes: Any) -> tuple[str, Document]:
-    return pool(virtualMachineConfiguration={**UBUNTU, **changes})
-
-
-def job(**changes: Any) -> tuple[str, Document]:
-    return "BatchJobCreateOptions", {**JOB, **changes}
-
-
-def task(**changes: Any) -> tuple[str, Document]:
-    return "BatchTaskCreateOptions", {**TASK, **changes}
-
-
-def schedule(**times: Any) -> tuple[str, Document]:
-    return "BatchJobScheduleUpdateOptions", {"schedule": times}
-
-
-def nat(**changes: Any) -> tuple[str, Document]:
-    ports = {"backendPort": 80, "frontendPortRangeStart": 1000, "frontendPortRangeEnd": 1100}
-    endpoint = {"name": "web", "protocol": "TCP", **ports, **changes}
-    return pool(networkConfiguration={"endpointConfiguration": {"inboundNATPools": [endpoint]}})
 
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test/providers"
@@ -491,9 +314,6 @@ def test_a_long_value_is_shown_in_part() -> None:
     assert len(shown) < 300
 
 
-# -- collections ---------------------------------------------------------------------------------------------
-
-
 def test_a_task_of_a_collection_is_refused_alone() -> None:
     good, bad, last = check_tasks({"value": [TASK, {**TASK, "id": "a b"}, {**TASK, "id": "c"}]})
     assert good == TASK
@@ -523,204 +343,3 @@ def test_a_collection_that_is_malformed_is_refused_as_a_whole(body: Any, code: s
     with pytest.raises(BatchError) as caught:
         check_tasks(body)
     assert caught.value.code == code
-
-
-# -- a task and its job --------------------------------------------------------------------------------------
-
-TERMINATE = {"exitConditions": {"exitCodes": [{"code": 1, "exitOptions": {"jobAction": "terminate"}}]}}
-NONE = {"exitConditions": {"default": {"jobAction": "none", "dependencyAction": "satisfy"}}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "job_changes", "code"),
-    [
-        ({}, {}, None),
-        (TERMINATE, {}, "InvalidPropertyValue"),
-        ({"exitConditions": {"fileUploadError": {"jobAction": "disable"}}}, {}, "InvalidPropertyValue"),
-        (TERMINATE, {"onTaskFailure": "performexitoptionsjobaction"}, None),
-        (NONE, {}, None),
-        ({"dependsOn": {"taskIds": ["a"]}}, {}, "UnsupportedProperty"),
-        ({"dependsOn": {"taskIds": ["a"]}}, {"usesTaskDependencies": True}, None),
-        ({"id": "JobPreparation"}, {}, None),
-        (
-            {"id": "JobPreparation"},
-            {"jobPreparationTask": {"commandLine": "x"}},
-            "TaskIdSameAsJobPreparationTask",
-        ),
-        (
-            {"id": "clean"},
-            {
-                "jobPreparationTask": {"commandLine": "x"},
-                "jobReleaseTask": {"commandLine": "x", "id": "Clean"},
-            },
-            "TaskIdSameAsJobReleaseTask",
-        ),
-    ],
-)
-def test_a_task_must_fit_its_job(changes: Document, job_changes: Document, code: str | None) -> None:
-    given = check(*task(**changes))
-    its_job = job_defaults(check(*job(**job_changes)))
-    if code is None:
-        check_in_job(given, its_job)
-    else:
-        with pytest.raises(BatchError) as caught:
-            check_in_job(given, its_job)
-        assert caught.value.code == code
-
-
-# -- defaults ------------------------------------------------------------------------------------------------
-
-ORDINARY = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
-UNLIMITED = "P10675199DT2H48M5.4775807S"
-
-
-def test_a_pool_gets_the_recorded_defaults() -> None:
-    checked = check(*pool(targetDedicatedNodes=1))
-    before = copy.deepcopy(checked)
-    assert pool_defaults(checked) == {
-        "id": "p",
-        "vmSize": "standard_d1_v2",
-        "resizeTimeout": "PT15M",
-        "targetDedicatedNodes": 1,
-        "targetLowPriorityNodes": 0,
-        "enableAutoScale": False,
-        "enableInterNodeCommunication": False,
-        "taskSlotsPerNode": 1,
-        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
-        "virtualMachineConfiguration": {
-            "imageReference": {
-                "publisher": "Canonical",
-                "offer": "ubuntu-24_04-lts",
-                "sku": "server",
-                "version": "latest",
-            },
-            "nodeAgentSKUId": "batch.node.ubuntu 24.04",
-        },
-    }
-    assert checked == before
-
-
-def test_a_start_task_runs_once_as_an_ordinary_user_and_is_waited_for() -> None:
-    filled = pool_defaults(check(*pool(startTask={"commandLine": "x"})))
-    assert filled["startTask"] == {
-        "commandLine": "x",
-        "userIdentity": ORDINARY,
-        "maxTaskRetryCount": 0,
-        "waitForSuccess": True,
-    }
-
-
-def test_an_autoscaled_pool_is_evaluated_every_fifteen_minutes() -> None:
-    filled = pool_defaults(check(*pool(enableAutoScale=True, autoScaleFormula="x")))
-    assert filled["autoScaleEvaluationInterval"] == "PT15M"
-
-
-def test_a_job_gets_the_recorded_defaults() -> None:
-    assert job_defaults(check(*job())) == {
-        "id": "j",
-        "priority": 0,
-        "maxParallelTasks": -1,
-        "usesTaskDependencies": False,
-        "allowTaskPreemption": False,
-        "constraints": {"maxWallClockTime": UNLIMITED, "maxTaskRetryCount": 0},
-        "poolInfo": {"poolId": "p"},
-        "onAllTasksComplete": "noaction",
-        "onTaskFailure": "noaction",
-    }
-
-
-def test_the_tasks_of_a_job_get_the_documented_defaults() -> None:
-    command = {"commandLine": "x"}
-    filled = job_defaults(
-        check(
-            *job(
-                jobManagerTask={"id": "m", **command},
-                jobPreparationTask=command,
-                jobReleaseTask=command,
-                poolInfo={"autoPoolSpecification": {"poolLifetimeOption": "job"}},
-            )
-        )
-    )
-    constraints = {"maxWallClockTime": UNLIMITED, "retentionTime": "P7D", "maxTaskRetryCount": 0}
-    assert filled["jobManagerTask"] == {
-        "id": "m",
-        "commandLine": "x",
-        "requiredSlots": 1,
-        "killJobOnCompletion": True,
-        "runExclusive": True,
-        "allowLowPriorityNode": True,
-        "userIdentity": ORDINARY,
-        "constraints": constraints,
-    }
-    assert filled["jobPreparationTask"] == {
-        "id": "jobpreparation",
-        "commandLine": "x",
-        "waitForSuccess": True,
-        "rerunOnNodeRebootAfterSuccess": True,
-        "userIdentity": ORDINARY,
-        "constraints": constraints,
-    }
-    assert filled["jobReleaseTask"] == {
-        "id": "jobrelease",
-        "commandLine": "x",
-        "maxWallClockTime": "PT15M",
-        "retentionTime": "P7D",
-        "userIdentity": ORDINARY,
-    }
-    assert filled["poolInfo"]["autoPoolSpecification"]["keepAlive"] is False
-
-
-def test_a_task_gets_the_recorded_defaults_and_its_jobs_retries() -> None:
-    its_job = job_defaults(check(*job(constraints={"maxTaskRetryCount": 2})))
-    assert task_defaults(check(*task()), its_job) == {
-        "id": "t",
-        "commandLine": "/bin/true",
-        "userIdentity": ORDINARY,
-        "constraints": {"maxWallClockTime": UNLIMITED, "retentionTime": "P7D", "maxTaskRetryCount": 2},
-        "requiredSlots": 1,
-    }
-    own = task_defaults(check(*task(constraints={"maxTaskRetryCount": 0, "retentionTime": "PT1H"})), its_job)
-    assert own["constraints"] == {
-        "maxWallClockTime": UNLIMITED,
-        "retentionTime": "PT1H",
-        "maxTaskRetryCount": 0,
-    }
-
-
-def test_an_identity_is_completed_but_not_replaced() -> None:
-    its_job = job_defaults(JOB)
-    admin = task(userIdentity={"autoUser": {"elevationLevel": "admin"}})
-    assert task_defaults(check(*admin), its_job)["userIdentity"] == {
-        "autoUser": {"scope": "pool", "elevationLevel": "admin"}
-    }
-    named = task(userIdentity={"username": "u"})
-    assert task_defaults(check(*named), its_job)["userIdentity"] == {"username": "u"}
-
-
-def test_a_multi_instance_task_has_one_instance_by_default() -> None:
-    several = task(multiInstanceSettings={"coordinationCommandLine": "x"})
-    filled = task_defaults(check(*several), job_defaults(JOB))
-    assert filled["multiInstanceSettings"]["numberOfInstances"] == 1
-
-
-def test_the_job_specification_of_a_schedule_gets_the_defaults_of_a_job() -> None:
-    body = {"id": "s", "schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "p"}}}
-    filled = schedule_defaults(check("BatchJobScheduleCreateOptions", body))
-    assert filled["jobSpecification"] == {k: v for k, v in job_defaults(JOB).items() if k != "id"}
-
-
-# -- the notation --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("table", "says"),
-    [
-        ("a:nothing", "no type 'nothing'"),
-        ("a", "not in the notation"),
-        ("a!:str", "not in the notation"),
-        ("a:int(1..", "not in the notation"),
-    ],
-)
-def test_a_mistake_in_a_table_is_found_when_it_is_compiled(table: str, says: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(says)):
-        compile_models({"M": table}, {}, {})
