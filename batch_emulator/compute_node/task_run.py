@@ -1,0 +1,170 @@
+"""One attempt of a command on a node, from the empty working directory to the last stored output.
+
+The same for a task, a start task, a preparation and a release task. Whether there is another attempt, and
+what it means that one was ended from outside, is for the caller to decide.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batch_emulator.compute_node import command_line, output_files, resource_files
+from batch_emulator.compute_node.directories import RunDirectories
+from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, task_environment
+from batch_emulator.compute_node.processes import KILL_GRACE, Launcher, LaunchFailed
+from batch_emulator.compute_node.transfers import Transfers, in_thread
+from batch_emulator.resources import Failure, Outcome
+
+# Text and details as recorded.
+EXIT_CODE_FAILURE = Failure(
+    "UserError",
+    "FailureExitCode",
+    "The task exited with an exit code representing a failure",
+    (
+        ("Message", "The task process exited with an unexpected exit code"),
+        ("AdditionalErrorCode", "FailureExitCode"),
+    ),
+)
+TASK_ENDED = Failure("UserError", "TaskEnded", "Task was ended by user request.")  # documented
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRun:
+    """What there is to run, where, and for whom. Lists are in wire form."""
+
+    node: ComputeNode
+    identity: RunIdentity
+    command_line: str
+    resource_files: Sequence[Mapping[str, Any]] = ()
+    output_files: Sequence[Mapping[str, Any]] = ()
+    job_settings: Sequence[Mapping[str, Any]] = ()
+    settings: Sequence[Mapping[str, Any]] = ()
+    kill_grace: float = KILL_GRACE
+    """Seconds between SIGTERM and SIGKILL when it is ended from outside; 0 is SIGKILL at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all runs of the emulator share. `clock` gives seconds since the epoch."""
+
+    launcher: Launcher
+    transfers: Transfers
+    clock: Callable[[], float]
+
+
+async def run_command(run: CommandRun, services: Services, end: asyncio.Event) -> Outcome:
+    """Run a command once.
+
+    Setting `end` ends it in whatever phase it is; the outcome then has the failure `TaskEnded` and, when a
+    process had been started, its exit code (143 or 137, as a shell tells SIGTERM and SIGKILL). Outputs of an
+    ended command are not stored (assumed). When this returns or is cancelled, no process of it is left. A
+    failure before the process has no exit code (documented); a failed upload keeps it (documented) and is
+    told only where the exit code is no failure itself (assumed). What goes wrong becomes a failure, not an
+    exception.
+    """
+    attempt = _Attempt(run, services)
+    if end.is_set():
+        return Outcome(attempt.started, services.clock(), None, TASK_ENDED)
+    work = asyncio.ensure_future(attempt.work())
+    ending = asyncio.ensure_future(end.wait())
+    try:
+        await asyncio.wait((work, ending), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+        ended = not work.done()
+        work.cancel()
+        await asyncio.wait((work,))
+    failure = TASK_ENDED if ended else work.result()
+    return Outcome(attempt.started, services.clock(), attempt.exit_code, failure)
+
+
+class _Attempt:
+    """How far a run has come, known also when it is ended in the middle."""
+
+    def __init__(self, run: CommandRun, services: Services) -> None:
+        self.run = run
+        self.services = services
+        self.started = services.clock()
+        self.exit_code: int | None = None
+
+    async def work(self) -> Failure | None:
+        """All phases, one after the other, up to the first failure."""
+        try:
+            directories = self.run.identity.directories(self.run.node)
+            environment = task_environment(
+                self.run.node,
+                self.run.identity,
+                job_settings=self.run.job_settings,
+                settings=self.run.settings,
+            )
+            argv = command_line.split(self.run.command_line)
+        except ValueError as error:
+            return _not_launched(str(error))
+        return (
+            await self.prepare(directories)
+            or await self.execute(argv, directories, environment)
+            or await self.store(directories, environment)
+        )
+
+    async def prepare(self, directories: RunDirectories) -> Failure | None:
+        """Make the directories and fetch the resource files."""
+        try:
+            await in_thread(directories.prepare) if _exists(directories) else directories.prepare()
+        except OSError as error:
+            code = "DiskFull" if error.errno == errno.ENOSPC else "ResourceDirectoryCreateFailed"
+            message = f"The task's directory could not be made: {error.strerror}."
+            return Failure("ServerError", code, message)
+        if not self.run.resource_files:
+            return None
+        return await resource_files.fetch(
+            self.run.resource_files, directories.working, self.services.transfers
+        )
+
+    async def execute(
+        self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]
+    ) -> Failure | None:
+        """Run the process to its end, or end it."""
+        start = self.services.launcher.start(
+            argv,
+            env=environment,
+            cwd=directories.working,
+            stdout=directories.stdout,
+            stderr=directories.stderr,
+        )
+        starting = asyncio.ensure_future(start)
+        try:
+            try:
+                running = await asyncio.shield(starting)
+                self.exit_code = await running.wait()
+            except asyncio.CancelledError:
+                self.exit_code = await (await starting).kill(self.run.kill_grace)
+                raise
+        except LaunchFailed as failed:
+            return failed.failure
+        return None
+
+    async def store(self, directories: RunDirectories, environment: Mapping[str, str]) -> Failure | None:
+        """Store the output files, and say how the command ended."""
+        success = self.exit_code == 0
+        failure = None
+        if self.run.output_files:
+            failure = await output_files.upload(
+                self.run.output_files,
+                directories,
+                self.services.transfers,
+                environment=environment,
+                success=success,
+            )
+        return failure if success else EXIT_CODE_FAILURE
+
+
+def _exists(directories: RunDirectories) -> bool:
+    return directories.task.exists()
+
+
+def _not_launched(reason: str) -> Failure:
+    return Failure(
+        "UserError", "CommandLaunchFailed", "The command could not be launched.", (("Message", reason),)
+    )
