@@ -97,14 +97,9 @@ class TasksFailed(RunError):
 
 
 def _told(file: FileReport) -> list[str]:
-    exit_code = "" if file.exit_code is None else f" (exit code {file.exit_code})"
-    reason = (
-        ""
-        if file.exit_code is not None and file.reason == f"exit code {file.exit_code}"
-        else f" {file.reason}"
-    )
+    reason = file.reason or f"exit code {file.exit_code}"
     tail = [f"    {line}" for line in file.stderr_tail.strip().splitlines()[-_LINES_SHOWN:]]
-    return [f"  {file.key}: {file.state}{exit_code}{reason}", *tail]
+    return [f"  {file.key}: {file.state}, {reason}", *tail]
 
 
 def error_code(error: AzureError) -> str:

@@ -21,6 +21,7 @@ from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.report import FinishedTask
 from batch_tasks.stage import log, stage
+from batch_tasks.wire import wire_value
 
 _STDERR = "startup/stderr.txt"
 _LAST = 2000  # characters of it
@@ -109,7 +110,7 @@ def finished_task(task: BatchTask) -> FinishedTask:
     )
     return FinishedTask(
         task_id=task.id,
-        succeeded=bool(info and str(info.result).lower() == BatchTaskExecutionResult.SUCCESS.value),
+        succeeded=bool(info and wire_value(info.result) == BatchTaskExecutionResult.SUCCESS.value),
         node_id=(node.node_id or "") if node else "",
         exit_code=info.exit_code if info else None,
         failure=message,
@@ -152,7 +153,7 @@ def _stop_if_job_ended(plan: RunPlan, job: BatchJob) -> None:
     finished = finished_tasks(plan.names.job_id)
     if len(finished) >= len(plan.tasks):
         return
-    reason = (job.execution_info.termination_reason if job.execution_info else None) or str(job.state)
+    reason = (job.execution_info.termination_reason if job.execution_info else None) or wire_value(job.state)
     if reason == "MaxWallClockTimeExpiry":
         raise _timed_out(plan)
     raise JobEnded(
@@ -191,13 +192,13 @@ def _pool_view(pool_id: str) -> PoolView | None:
     run_error = pool.auto_scale_run.error if pool.auto_scale_run else None
     return PoolView(
         pool_id,
-        str(getattr(pool.state, "value", pool.state)),
+        wire_value(pool.state),
         tuple((error.code or "", error.message or "") for error in pool.resize_errors or ()),
         f"{run_error.code}: {run_error.message}" if run_error else "",
         [
             NodeView(
                 node.id,
-                str(getattr(node.state, "value", node.state)),
+                wire_value(node.state),
                 tuple(f"{error.code}: {error.message}" for error in node.errors or ()),
             )
             for node in nodes

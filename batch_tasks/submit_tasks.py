@@ -30,6 +30,7 @@ from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.stage import log, stage
 from batch_tasks.task_options import task_options
+from batch_tasks.wire import wire_value
 
 MOST_TASKS = 100
 MOST_BYTES = 900_000
@@ -144,12 +145,11 @@ def add_tasks(job_id: str, chunk: list[BatchTaskCreateOptions]) -> None:
 def refusals(results: Iterable[BatchTaskCreateResult]) -> Iterator[str]:
     """What Batch will not take however often it is asked, in words.
 
-    The service answers `Success` where the SDK's enum says `success` (seen in recorded traffic), so case does
-    not count. A task that exists is our own, from a request whose answer was lost.
+    A task that exists is our own, from a request whose answer was lost.
     """
     for result in results:
         code = result.error.code or "" if result.error else ""
-        if str(result.status).lower().endswith("clienterror") and code.lower() != "taskexists":
+        if wire_value(result.status) == "clienterror" and code.lower() != "taskexists":
             message = (result.error.message.value if result.error and result.error.message else "") or ""
             yield without_secrets(
                 f"{result.task_id}: {code} {message.splitlines()[0] if message else ''}".strip()

@@ -1,0 +1,143 @@
+"""Whole flow runs: what is left afterwards is the outputs, and nothing in the account."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from prefect import flow
+
+from batch_tasks.clients import batch_client, blob_service, signed_in
+from batch_tasks.errors import InputError, TasksFailed
+from batch_tasks.naming import RunNames
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
+from batch_tasks.progress import Progress, watching
+from batch_tasks.report import RunReport
+from batch_tasks.settings import Account
+from batch_tasks.workload import Workload
+from flows.pipeline import run_workload
+from flows.top_n_words import top_n_words
+
+COPY = Workload(name="copy", command="cp {input} {output}", outputs=("{stem}.copy",))
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture(autouse=True)
+def _account_in_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert account.batch_key is not None
+    assert account.storage_key is not None
+    for name, value in (
+        ("AZURE_BATCH_ACCOUNT", account.batch_account),
+        ("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value()),
+        ("AZURE_BATCH_ENDPOINT", account.batch_endpoint),
+        ("AZURE_STORAGE_ACCOUNT", account.storage_account),
+        ("AZURE_STORAGE_KEY", account.storage_key.get_secret_value()),
+        ("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint),
+    ):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def left_behind(account: Account) -> Iterator[Callable[[str], list[str]]]:
+    """What the account still holds of a workload's runs; what is being deleted does not count."""
+
+    def names(workload: str) -> list[str]:
+        pools = [pool.id for pool in batch_client().list_pools() if pool.state != "deleting"]
+        jobs = [job.id for job in batch_client().list_jobs() if job.state != "deleting"]
+        containers = [container.name for container in blob_service().list_containers()]
+        return [name for name in (*pools, *jobs, *containers) if name.startswith(f"{workload}-")]
+
+    with signed_in(account):
+        yield names
+
+
+@flow
+def run_it(workload: Workload, files: list[str], options: RunOptions) -> RunReport:
+    return run_workload(workload, files, options)
+
+
+def files_in(folder: Path, contents: dict[str, str]) -> list[str]:
+    folder.mkdir()
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    return [str(folder)]
+
+
+def test_words_are_counted_and_nothing_is_left(
+    tmp_path: Path, left_behind: Callable[[str], list[str]]
+) -> None:
+    inputs = files_in(tmp_path / "in", {"a b.txt": "to be or not to be", "c.txt": "one two one"})
+    report = top_n_words(inputs, n=1, output_dir=str(tmp_path / "out"))
+    assert [file.key for file in report.succeeded] == ["a b.txt", "c.txt"]
+    assert "to:\t2\n" in (tmp_path / "out" / "a b_OUTPUT.txt").read_text()
+    assert "one:\t2\n" in (tmp_path / "out" / "c_OUTPUT.txt").read_text()
+    assert left_behind("top-n-words") == []
+
+
+def test_a_failed_file_fails_the_flow_keeps_the_others_and_leaves_nothing(
+    tmp_path: Path, left_behind: Callable[[str], list[str]]
+) -> None:
+    inputs = files_in(tmp_path / "in", {"good.txt": "word", "empty.txt": "", "binary.txt": "a\0b"})
+    with pytest.raises(TasksFailed) as failed:
+        top_n_words(inputs, output_dir=str(tmp_path / "out"))
+    assert [file.key for file in failed.value.report.failed] == ["binary.txt", "empty.txt"]
+    assert "empty.txt: failed, exit code" in str(failed.value)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good_OUTPUT.txt"]
+    assert left_behind("top-n-words") == []
+
+
+def test_refused_input_makes_nothing(tmp_path: Path, left_behind: Callable[[str], list[str]]) -> None:
+    with pytest.raises(InputError, match="missing"):
+        top_n_words([str(tmp_path / "missing")], output_dir=str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert left_behind("top-n-words") == []
+
+
+def test_what_the_policy_keeps_is_there_afterwards(tmp_path: Path, account: Account) -> None:
+    inputs = files_in(tmp_path / "in", {"a.txt": "x"})
+    options = RunOptions(
+        output_dir=str(tmp_path / "out"), clean_up=CleanUpPolicy(output_container=False, job=False)
+    )
+    report: RunReport = run_it(COPY, inputs, options)
+    names = RunNames.of("copy", report.flow_run_id)
+    with signed_in(account):
+        kept = [
+            blob.name for blob in blob_service().get_container_client(names.output_container).list_blobs()
+        ]
+        assert "outputs/a.copy" in kept
+        assert batch_client().get_job(names.job_id).state in {"completed", "terminating"}
+        blob_service().delete_container(names.output_container)
+        batch_client().begin_delete_job(names.job_id, polling_interval=0).wait()
+        with pytest.raises(ResourceNotFoundError):
+            blob_service().get_container_client(names.input_container).get_container_properties()
+
+
+@pytest.mark.parametrize("phase", ["upload-inputs", "submit-tasks", "poll-tasks", "retrieve-outputs"])
+def test_ctrl_c_in_any_stage_leaves_nothing(
+    phase: str, tmp_path: Path, left_behind: Callable[[str], list[str]]
+) -> None:
+    inputs = files_in(tmp_path / "in", {f"{number}.txt": "x" for number in range(20)})
+    command = "sleep 60" if phase == "poll-tasks" else "true"
+    workload = Workload(
+        name="interrupted", command=f"cp {{input}} {{output}}; {command}", outputs=("{stem}.copy",)
+    )
+    interrupted = threading.Event()
+
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == phase and not interrupted.is_set():
+            interrupted.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options: dict[str, Any] = {
+        "output_dir": str(tmp_path / "out"),
+        "pool": PoolOptions(task_slots_per_node=4),
+    }
+    with watching(interrupt), pytest.raises(KeyboardInterrupt):
+        run_it(workload, inputs, RunOptions(**options))
+    assert interrupted.is_set()
+    assert left_behind("interrupted") == []
