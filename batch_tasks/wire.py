@@ -1,6 +1,6 @@
 """Values of the service's enums, compared without case.
 
-The SDK matches enum values case-sensitively, while the service answers `Success` where the enum says `success`
+The SDK matches enum values case-sensitively, while the service says `Success` where the enum says `success`
 (seen in recorded traffic): such values arrive as plain strings, others as enum members.
 """
 
