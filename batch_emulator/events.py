@@ -8,10 +8,7 @@ resources apart that bear the same id one after the other, so that a late event 
 from dataclasses import dataclass
 from typing import Literal
 
-from batch_emulator.resources import AutoScale, Document, Job, Outcome, Pool, Task
-
-NodeDisposal = Literal["requeue", "terminate", "taskcompletion", "retaineddata"]
-"""What becomes of the tasks on a node that goes."""
+from batch_emulator.resources import AutoScale, Disposal, Document, Job, Outcome, Pool, Task
 
 
 class Event:
@@ -41,7 +38,7 @@ class ResizePool(Event):
     dedicated: int | None
     low_priority: int | None
     timeout: float
-    disposal: NodeDisposal = "requeue"
+    disposal: Disposal = "requeue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class RemoveNodes(Event):
     pool: str
     nodes: tuple[str, ...]
     timeout: float
-    disposal: NodeDisposal = "requeue"
+    disposal: Disposal = "requeue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ echoes it; what the emulator acts upon stands beside it, typed. Times are second
 seconds; `None` as a duration means no limit. Nothing here moves a state: that is the scheduler's.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +21,8 @@ from batch_emulator.lifecycle import (
 
 Document = dict[str, Any]
 Category = Literal["UserError", "ServerError"]
+Disposal = Literal["requeue", "terminate", "taskcompletion", "retaineddata"]
+"""What becomes of the tasks on a node that goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,14 @@ class AutoScale:
     interval: float
     last_run: float | None = None
     results: str = ""
-    error: tuple[str, str] | None = None
-    """Code and message of a failed evaluation."""
+    error: tuple[str, str, str] | None = None
+    """Code, message and details of a failed evaluation."""
+    wanted: tuple[int | None, int | None] = (None, None)
+    """Dedicated and low-priority nodes that the last evaluation asks for; None leaves a target as it is."""
+    disposal: Disposal = "requeue"
+    samples: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+    """Time and value of each system variable, every 30 seconds."""
+    enabled: float = 0.0
     epoch: int = 0
     """Counts enablings, so that a timer of an earlier formula is known as stale."""
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from batch_emulator import events
 from batch_emulator.events import Event, Instruction
-from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, tasks
+from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, scaling, tasks
 from batch_emulator.scheduler.world import Delays, World
 
 Rule = Callable[[World, Any], Iterator[Instruction] | None]
 
 RULES: dict[type[Event], Rule] = {
-    events.AddPool: pools.add,
+    events.AddPool: scaling.add_pool,
     events.ResizePool: pools.resize,
     events.StopResize: pools.stop_resize,
     events.RemoveNodes: pools.remove_nodes,
@@ -23,6 +23,10 @@ RULES: dict[type[Event], Rule] = {
     events.AllocationDone: pools.allocated,
     events.ResizeTimedOut: pools.timed_out,
     events.PoolGone: pools.gone,
+    events.EnableAutoScale: scaling.enable,
+    events.DisableAutoScale: scaling.disable,
+    events.AutoScaleDue: scaling.due,
+    events.SampleDue: scaling.sample,
     events.NodeStep: nodes.step,
     events.NodeGone: nodes.gone,
     events.AddJob: jobs.add,

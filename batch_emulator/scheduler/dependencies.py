@@ -3,23 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batch_emulator import errors
 from batch_emulator.lifecycle import TaskState
 from batch_emulator.resources import Job, Task, key
 from batch_emulator.scheduler.world import World
-
-
-def check(job: Job, task: Task) -> None:
-    """Refuse dependencies in a job that does not use them.
-
-    The service answers UnsupportedProperty here (seen by users), not the documented
-    TaskDependenciesNotSpecifiedOnJob.
-    """
-    if task.document.get("dependsOn") and not job.document.get("usesTaskDependencies"):
-        raise errors.UnsupportedProperty(
-            PropertyName="dependsOn",
-            Reason="The job does not use task dependencies; create it with usesTaskDependencies true.",
-        )
 
 
 def enrol(world: World, job: Job, task: Task) -> int:

@@ -6,14 +6,13 @@ from batch_emulator.events import (
     After,
     Instruction,
     Kill,
-    NodeDisposal,
     NodeGone,
     NodeStep,
     RemoveNode,
     RunStartTask,
 )
 from batch_emulator.lifecycle import NodeEvent, NodeState
-from batch_emulator.resources import Node, Outcome, Pool, StartTaskRun, key
+from batch_emulator.resources import Disposal, Node, Outcome, Pool, StartTaskRun, key
 from batch_emulator.scheduler import tasks
 from batch_emulator.scheduler.world import Run, World
 
@@ -96,7 +95,7 @@ def slots_freed(world: World, run_id: int, run: Run) -> Iterator[Instruction]:
         yield from _leave(world, pool, node)
 
 
-def dismiss(world: World, pool: Pool, node: Node, disposal: NodeDisposal) -> Iterator[Instruction]:
+def dismiss(world: World, pool: Pool, node: Node, disposal: Disposal) -> Iterator[Instruction]:
     """Tell a node to leave the pool; what becomes of its tasks is the caller's choice.
 
     With `taskcompletion` and `retaineddata` it leaves when its tasks have ended, else at once.

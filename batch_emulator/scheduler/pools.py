@@ -10,7 +10,6 @@ from batch_emulator.events import (
     AllocationDone,
     DeletePool,
     Instruction,
-    NodeDisposal,
     NodeStep,
     PoolGone,
     RemoveNodes,
@@ -27,7 +26,7 @@ from batch_emulator.lifecycle import (
     PoolState,
     after,
 )
-from batch_emulator.resources import Failure, Node, Pool, key
+from batch_emulator.resources import Disposal, Failure, Node, Pool, key
 from batch_emulator.scheduler import nodes
 from batch_emulator.scheduler.books import FreeSlots
 from batch_emulator.scheduler.world import World
@@ -66,7 +65,8 @@ def begin_resize(world: World, pool: Pool) -> Iterator[Instruction]:
     yield After(pool.resize_timeout, ResizeTimedOut(pool_key, pool.resize_epoch))
 
 
-def _usable(world: World, pool_key: str) -> Pool:
+def usable(world: World, pool_key: str) -> Pool:
+    """The pool, unless it does not exist or is being deleted."""
     pool = world.pool(pool_key)
     if pool.state is PoolState.DELETING:
         raise errors.PoolBeingDeleted
@@ -75,7 +75,7 @@ def _usable(world: World, pool_key: str) -> Pool:
 
 def resize(world: World, event: ResizePool) -> Iterator[Instruction]:
     """Set new targets; only a steady pool without autoscale can be resized (documented)."""
-    pool = _usable(world, event.pool)
+    pool = usable(world, event.pool)
     if pool.auto_scale is not None:
         raise errors.OperationNotValidOnPool(Reason="The pool has autoscale enabled; disable it first.")
     yield from set_targets(
@@ -90,7 +90,7 @@ def set_targets(
     low_priority: int | None,
     *,
     timeout: float,
-    disposal: NodeDisposal,
+    disposal: Disposal,
 ) -> Iterator[Instruction]:
     """Begin a resize to these targets; superfluous nodes are told to leave at once."""
     if pool.allocation is not AllocationState.STEADY:
@@ -122,7 +122,7 @@ def _first_to_go(staying: list[Node], surplus: int) -> Iterator[Node]:
 
 def remove_nodes(world: World, event: RemoveNodes) -> Iterator[Instruction]:
     """Remove certain nodes and lower the targets by them."""
-    pool = _usable(world, event.pool)
+    pool = usable(world, event.pool)
     if pool.allocation is not AllocationState.STEADY:
         raise errors.PoolBeingResized
     missing = [node_id for node_id in event.nodes if node_id not in pool.nodes]
@@ -204,7 +204,7 @@ def timed_out(world: World, event: ResizeTimedOut) -> None:
 
 def stop_resize(world: World, event: StopResize) -> Iterator[Instruction]:
     """Stop a resize where it is: the targets become what is there."""
-    pool = _usable(world, event.pool)
+    pool = usable(world, event.pool)
     if pool.allocation is not AllocationState.RESIZING:
         raise errors.OperationInvalidForCurrentState(Reason="The pool is not being resized.")
     world.move_allocation(pool, AllocationEvent.STOP)
@@ -217,7 +217,7 @@ def stop_resize(world: World, event: StopResize) -> Iterator[Instruction]:
 
 def delete(world: World, event: DeletePool) -> Iterator[Instruction]:
     """Shrink the pool to nothing; running tasks go back to their queues (documented)."""
-    pool = _usable(world, event.pool)
+    pool = usable(world, event.pool)
     pool.state = after(POOL, pool.state, PoolEvent.DELETE)
     pool.state_since = world.now
     pool.target_dedicated = pool.target_low_priority = 0

@@ -242,11 +242,6 @@ def test_exit_conditions_can_satisfy_a_dependency_in_spite_of_a_failure() -> Non
     assert child.state is TaskState.RUNNING
 
 
-def test_dependencies_need_a_job_that_uses_them(stage: Stage) -> None:
-    with pytest.raises(errors.UnsupportedProperty):
-        stage.task("a", document={"dependsOn": {"taskIds": ["b"]}})
-
-
 @pytest.mark.parametrize(
     ("action", "state", "reason"),
     [

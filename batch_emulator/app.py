@@ -1,0 +1,132 @@
+"""The HTTP edge: what every request passes, in this order.
+
+1. known Host, no foreign Origin   2. the control plane under /_emulator/   3. the signature
+4. the api-version                 5. the route                             6. the body   7. the handler
+Errors of all of them become the service's error document in one place.
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from batch_emulator import auth, errors
+from batch_emulator.calls import Call, Reply
+from batch_emulator.emulator import Emulator
+from batch_emulator.handlers import control
+from batch_emulator.routes import route
+from batch_emulator.wire import envelope
+
+log = logging.getLogger("batch_emulator")
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a request body: documented for collections of tasks, asserted by the official SDK's tests."""
+OLDEST_VERSION = "2020-09-01.12.0"
+
+
+class App:
+    """The emulator as an ASGI application.
+
+    Args:
+        emulator: the account it serves.
+        authenticators: vouch for requests, one for each scheme.
+        hosts: names and addresses that a Host header may have, without ports.
+    """
+
+    def __init__(
+        self, emulator: Emulator, authenticators: Sequence[auth.Authenticator], hosts: set[str]
+    ) -> None:
+        self._emulator = emulator
+        self._authenticators = authenticators
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._emulator.open()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._emulator.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _respond(self, request: Request) -> Response:
+        request_id = str(uuid.uuid4())
+        base_url = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        try:
+            reply = await self._answer(request, base_url, request_id)
+        except errors.BatchError as error:
+            reply = self._refusal(error, base_url, request_id)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            reply = self._refusal(errors.InternalError(), base_url, request_id)
+        return _response(request, reply, request_id)
+
+    def _refusal(self, error: errors.BatchError, base_url: str, request_id: str) -> Reply:
+        document = envelope.error_document(base_url, error, request_id, self._emulator.clock.now())
+        return Reply(error.status, document, envelope.error_headers(error))
+
+    async def _answer(self, request: Request, base_url: str, request_id: str) -> Reply:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        auth.check_source(headers, self.hosts)
+        raw_path = request.scope["raw_path"].decode("ascii")
+        if raw_path.startswith(control.PREFIX):
+            return control.answer(self._emulator, request.method, raw_path)
+        raw_query = request.scope["query_string"].decode("ascii")
+        signed = auth.Request(request.method, raw_path, raw_query, headers)
+        auth.authenticate(signed, self._authenticators, self._emulator.clock.now())
+        query = dict(parse_qsl(raw_query, keep_blank_values=True))
+        _check_version(query)
+        operation, ids = route(request.method, raw_path)
+        if operation.handler is None:
+            raise errors.OperationNotImplemented(Operation=operation.name)
+        body = await _body(request)
+        call = Call(self._emulator, base_url, request_id, request.method, raw_path, ids, query, headers, body)
+        return operation.handler(call)
+
+
+def _check_version(query: Mapping[str, str]) -> None:
+    version = query.get("api-version")
+    if version is None:
+        raise errors.MissingRequiredQueryParameter(QueryParameterName="api-version")
+    if version < OLDEST_VERSION or not version[:4].isdigit():
+        raise errors.UnsupportedRequestVersion(Reason=f"The emulator answers {OLDEST_VERSION} and later.")
+
+
+async def _body(request: Request) -> Any:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise errors.RequestBodyTooLarge
+    if not content:
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise errors.InvalidRequestBody(Reason=str(error)) from None
+
+
+def _response(request: Request, reply: Reply, request_id: str) -> Response:
+    headers = {**envelope.common_headers(request_id, request.headers), **reply.headers}
+    if reply.content is not None:
+        return StreamingResponse(reply.content, reply.status, headers)
+    if reply.document is None or request.method == "HEAD" or reply.status == 304:
+        return Response(None, reply.status, headers)
+    content = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
+    return Response(content.encode(), reply.status, headers, media_type=envelope.JSON)

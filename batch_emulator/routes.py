@@ -1,0 +1,202 @@
+"""The operations of the Batch data plane, api-version 2025-06-01: one line each.
+
+This table is the coverage list. An operation without a handler is known but not emulated: refused by name.
+Operations bear the names of the Python SDK's methods, without `begin_`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from batch_emulator import errors
+from batch_emulator.calls import Call, Reply
+from batch_emulator.handlers import files, jobs, nodes, pools, tasks
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the REST reference."""
+
+    name: str
+    method: str
+    path: str
+    handler: Handler | None = None
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    # Pools
+    Operation("create_pool", "POST", "/pools", pools.create),
+    Operation("list_pools", "GET", "/pools", pools.list_all),
+    Operation("delete_pool", "DELETE", "/pools/{poolId}", pools.delete),
+    Operation("pool_exists", "HEAD", "/pools/{poolId}", pools.exists),
+    Operation("get_pool", "GET", "/pools/{poolId}", pools.get),
+    Operation("update_pool", "PATCH", "/pools/{poolId}"),
+    Operation(
+        "disable_pool_auto_scale", "POST", "/pools/{poolId}/disableautoscale", pools.disable_auto_scale
+    ),
+    Operation("enable_pool_auto_scale", "POST", "/pools/{poolId}/enableautoscale", pools.enable_auto_scale),
+    Operation(
+        "evaluate_pool_auto_scale", "POST", "/pools/{poolId}/evaluateautoscale", pools.evaluate_auto_scale
+    ),
+    Operation("resize_pool", "POST", "/pools/{poolId}/resize", pools.resize),
+    Operation("stop_pool_resize", "POST", "/pools/{poolId}/stopresize", pools.stop_resize),
+    Operation("replace_pool_properties", "POST", "/pools/{poolId}/updateproperties"),
+    Operation("remove_nodes", "POST", "/pools/{poolId}/removenodes", pools.remove_nodes),
+    # Nodes
+    Operation("create_node_user", "POST", "/pools/{poolId}/nodes/{nodeId}/users"),
+    Operation("delete_node_user", "DELETE", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
+    Operation("replace_node_user", "PUT", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
+    Operation("get_node", "GET", "/pools/{poolId}/nodes/{nodeId}", nodes.get),
+    Operation("reboot_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reboot"),
+    Operation("start_node", "POST", "/pools/{poolId}/nodes/{nodeId}/start"),
+    Operation("reimage_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reimage"),
+    Operation("deallocate_node", "POST", "/pools/{poolId}/nodes/{nodeId}/deallocate"),
+    Operation("disable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/disablescheduling"),
+    Operation("enable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/enablescheduling"),
+    Operation("get_node_remote_login_settings", "GET", "/pools/{poolId}/nodes/{nodeId}/remoteloginsettings"),
+    Operation("upload_node_logs", "POST", "/pools/{poolId}/nodes/{nodeId}/uploadbatchservicelogs"),
+    Operation("list_nodes", "GET", "/pools/{poolId}/nodes", nodes.list_all),
+    Operation("get_node_extension", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions/{extensionName}"),
+    Operation("list_node_extensions", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions"),
+    # Jobs
+    Operation("delete_job", "DELETE", "/jobs/{jobId}", jobs.delete),
+    Operation("get_job", "GET", "/jobs/{jobId}", jobs.get),
+    Operation("update_job", "PATCH", "/jobs/{jobId}", jobs.update),
+    Operation("replace_job", "PUT", "/jobs/{jobId}", jobs.replace),
+    Operation("disable_job", "POST", "/jobs/{jobId}/disable", jobs.disable),
+    Operation("enable_job", "POST", "/jobs/{jobId}/enable", jobs.enable),
+    Operation("terminate_job", "POST", "/jobs/{jobId}/terminate", jobs.terminate),
+    Operation("create_job", "POST", "/jobs", jobs.create),
+    Operation("list_jobs", "GET", "/jobs", jobs.list_all),
+    Operation(
+        "list_job_preparation_and_release_task_status",
+        "GET",
+        "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
+    ),
+    Operation("get_job_task_counts", "GET", "/jobs/{jobId}/taskcounts", jobs.task_counts),
+    # Job schedules
+    Operation("list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs"),
+    Operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}"),
+    Operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}"),
+    Operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}"),
+    Operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}"),
+    Operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}"),
+    Operation("disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable"),
+    Operation("enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable"),
+    Operation("terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate"),
+    Operation("create_job_schedule", "POST", "/jobschedules"),
+    Operation("list_job_schedules", "GET", "/jobschedules"),
+    # Tasks
+    Operation("create_task", "POST", "/jobs/{jobId}/tasks", tasks.create),
+    Operation("list_tasks", "GET", "/jobs/{jobId}/tasks", tasks.list_all),
+    Operation("create_task_collection", "POST", "/jobs/{jobId}/addtaskcollection", tasks.create_collection),
+    Operation("delete_task", "DELETE", "/jobs/{jobId}/tasks/{taskId}", tasks.delete),
+    Operation("get_task", "GET", "/jobs/{jobId}/tasks/{taskId}", tasks.get),
+    Operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}"),
+    Operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo"),
+    Operation("terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate),
+    Operation("reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate", tasks.reactivate),
+    # Files
+    Operation(
+        "delete_task_file", "DELETE", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", files.delete_from_task
+    ),
+    Operation(
+        "download_task_file", "GET", "/jobs/{jobId}/tasks/{taskId}/files/{filePath}", files.download_from_task
+    ),
+    Operation(
+        "get_task_file_properties",
+        "HEAD",
+        "/jobs/{jobId}/tasks/{taskId}/files/{filePath}",
+        files.properties_from_task,
+    ),
+    Operation("list_task_files", "GET", "/jobs/{jobId}/tasks/{taskId}/files", files.list_from_task),
+    Operation(
+        "delete_node_file",
+        "DELETE",
+        "/pools/{poolId}/nodes/{nodeId}/files/{filePath}",
+        files.delete_from_node,
+    ),
+    Operation(
+        "download_node_file",
+        "GET",
+        "/pools/{poolId}/nodes/{nodeId}/files/{filePath}",
+        files.download_from_node,
+    ),
+    Operation(
+        "get_node_file_properties",
+        "HEAD",
+        "/pools/{poolId}/nodes/{nodeId}/files/{filePath}",
+        files.properties_from_node,
+    ),
+    Operation("list_node_files", "GET", "/pools/{poolId}/nodes/{nodeId}/files", files.list_from_node),
+    # Account and applications
+    Operation("list_applications", "GET", "/applications"),
+    Operation("get_application", "GET", "/applications/{applicationId}"),
+    Operation("list_pool_usage_metrics", "GET", "/poolusagemetrics"),
+    Operation("list_supported_images", "GET", "/supportedimages"),
+    Operation("list_pool_node_counts", "GET", "/nodecounts"),
+)
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One segment of the paths: what may follow, and the operations that end here by method."""
+
+    fixed: dict[str, "_Branch"]
+    placeholder: str
+    variable: "_Branch | None"
+    operations: dict[str, Operation]
+
+
+def _new_branch() -> _Branch:
+    return _Branch({}, "", None, {})
+
+
+def _tree(operations: tuple[Operation, ...]) -> _Branch:
+    root = _new_branch()
+    for operation in operations:
+        branch = root
+        for segment in operation.path.strip("/").split("/"):
+            if segment.startswith("{"):
+                branch.placeholder = segment[1:-1]
+                branch.variable = branch.variable or _new_branch()
+                branch = branch.variable
+            else:
+                branch = branch.fixed.setdefault(segment, _new_branch())
+        branch.operations[operation.method] = operation
+    return root
+
+
+_ROOT = _tree(OPERATIONS)
+
+
+def route(method: str, raw_path: str) -> tuple[Operation, dict[str, str]]:
+    """The operation for a path as it was sent (percent-encoded), and the ids in it, decoded.
+
+    A file path may span several segments: the service takes `wd%2Fa.txt` and `wd/a.txt` alike.
+
+    Raises:
+        InvalidUri: no operation has such a path.
+        UnsupportedHttpVerb: none has it with this method.
+    """
+    branch, ids = _ROOT, dict[str, str]()
+    segments = raw_path.strip("/").split("/")
+    for index, segment in enumerate(segments):
+        fixed, variable = branch.fixed.get(segment.lower()), branch.variable
+        if fixed is not None:
+            branch = fixed
+            continue
+        if variable is None or not segment:
+            raise errors.InvalidUri
+        rest_is_a_path = branch.placeholder == "filePath"
+        ids[branch.placeholder] = unquote("/".join(segments[index:]) if rest_is_a_path else segment)
+        branch = variable
+        if rest_is_a_path:
+            break
+    if not branch.operations:
+        raise errors.InvalidUri
+    if method not in branch.operations:
+        raise errors.UnsupportedHttpVerb
+    return branch.operations[method], ids

@@ -1,0 +1,189 @@
+"""Carries out what the scheduler decided: timers, processes, files. It reports back, and decides nothing."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from batch_emulator import events
+from batch_emulator.clock import Clock
+from batch_emulator.compute_node.directories import NodeDirectories
+from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
+from batch_emulator.compute_node.processes import Launcher
+from batch_emulator.compute_node.task_run import CommandRun, Services, run_command
+from batch_emulator.compute_node.transfers import Transfers, open_client
+from batch_emulator.events import Event, Instruction
+from batch_emulator.resources import Account, Document, Failure, Node, Outcome, Pool
+
+log = logging.getLogger("batch_emulator")
+
+UNKNOWN = Failure("ServerError", "Unknown", "The node agent failed; the emulator's own log has the reason.")
+
+Place = tuple[str, ...]
+"""What acts that must not overlap have in common: pool, node, and for a task its job and id."""
+
+
+class Runner:
+    """The emulated nodes at work, between `open` and `close`.
+
+    Args:
+        account_name: for `AZ_BATCH_ACCOUNT_NAME`.
+        account_url: for `AZ_BATCH_ACCOUNT_URL`.
+        root: directory for the files of all nodes.
+        clock: tells the time and calls back.
+        account: the resources, to be read.
+        report: takes the events that follow from what was done.
+    """
+
+    def __init__(
+        self,
+        account_name: str,
+        account_url: str,
+        root: Path,
+        clock: Clock,
+        account: Account,
+        report: Callable[[Event], None],
+    ) -> None:
+        self._account_name = account_name
+        self._account_url = account_url
+        self._root = root
+        self._clock = clock
+        self._account = account
+        self._report = report
+        self._stack = AsyncExitStack()
+        self._services: Services | None = None
+        self._ends: dict[int, asyncio.Event] = {}
+        self._at_work: dict[Place, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        """Get ready to run commands; needs a running event loop."""
+        launcher = await self._stack.enter_async_context(Launcher())
+        client = await self._stack.enter_async_context(open_client())
+        self._services = Services(launcher, Transfers(client), self._clock.now)
+
+    async def close(self) -> None:
+        """End every process."""
+        for task in self._at_work.values():
+            task.cancel()
+        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+        await self._stack.aclose()
+
+    def node_directories(self, pool_id: str, node_id: str) -> NodeDirectories:
+        """Where the files of a node are."""
+        return NodeDirectories(self._root / pool_id.lower() / node_id)
+
+    def carry_out(self, instructions: Iterable[Instruction]) -> None:
+        """Do, or begin to do, what is to be done."""
+        for instruction in instructions:
+            match instruction:
+                case events.After(seconds, event):
+                    self._clock.call_later(seconds, partial(self._report, event))
+                case events.RunTask():
+                    self._run_task(instruction)
+                case events.RunStartTask():
+                    self._run_start_task(instruction)
+                case events.Kill(run):
+                    if run in self._ends:
+                        self._ends[run].set()
+                case events.RemoveTaskFiles(pool, node, job, task):
+                    directories = self.node_directories(pool, node).task(job, task)
+                    self._in_order((pool, node, job, task), asyncio.to_thread(directories.remove))
+                case events.RemoveJobFiles():
+                    self._remove_job(instruction)
+                case events.RemoveNode(pool, node):
+                    removal = asyncio.to_thread(self.node_directories(pool, node).remove)
+                    self._in_order((pool, node), removal)
+                case _:
+                    raise TypeError(f"no way to carry out {instruction!r}")
+
+    def _remove_job(self, instruction: events.RemoveJobFiles) -> None:
+        pool = self._account.pools.get(instruction.pool)
+        for node_id in pool.nodes if pool else ():
+            directories = self.node_directories(instruction.pool, node_id)
+            removal = asyncio.to_thread(directories.remove_job, instruction.job)
+            self._in_order((instruction.pool, node_id, instruction.job), removal)
+
+    def _in_order(self, place: Place, act: Coroutine[Any, Any, None]) -> None:
+        """Begin an act when whatever is under way at this place, or below it, has ended."""
+        before = {task for other, task in self._at_work.items() if _overlap(place, other)}
+        task = asyncio.get_running_loop().create_task(_after(before, act))
+        self._at_work[place] = task
+
+        def forget(done: "asyncio.Task[None]") -> None:
+            if self._at_work.get(place) is done:
+                del self._at_work[place]
+            if not done.cancelled() and (error := done.exception()):
+                log.error("%s: %s", "/".join(place), error)
+
+        task.add_done_callback(forget)
+
+    def _run_task(self, order: events.RunTask) -> None:
+        job = self._account.jobs[order.job]
+        task = job.tasks[order.task]
+        pool = self._account.pools[order.pool]
+        run = CommandRun(
+            node=self._compute_node(pool, pool.nodes[order.node]),
+            identity=RunIdentity(kind=RunKind.TASK, job_id=job.id, task_id=task.id),
+            job_settings=job.document.get("commonEnvironmentSettings", ()),
+            **_command(task.document),
+        )
+        self._begin(order.run, (order.pool, order.node, job.id, task.id), run)
+
+    def _run_start_task(self, order: events.RunStartTask) -> None:
+        pool = self._account.pools[order.pool]
+        node = self._compute_node(pool, pool.nodes[order.node])
+        identity = RunIdentity(kind=RunKind.START_TASK)
+        run = CommandRun(node=node, identity=identity, **_command(pool.document["startTask"]))
+        self._begin(order.run, (order.pool, order.node, "", "startup"), run)
+
+    def _compute_node(self, pool: Pool, node: Node) -> ComputeNode:
+        directories = self.node_directories(pool.id, node.id)
+        if not directories.root.exists():
+            directories.create()
+        return ComputeNode(
+            account_name=self._account_name,
+            account_url=self._account_url,
+            pool_id=pool.id,
+            node_id=node.id,
+            dedicated=node.dedicated,
+            directories=directories,
+        )
+
+    def _begin(self, number: int, place: Place, run: CommandRun) -> None:
+        self._ends[number] = asyncio.Event()
+        self._in_order(place, self._run(number, run))
+
+    async def _run(self, number: int, run: CommandRun) -> None:
+        assert self._services is not None
+        began = self._clock.now()
+        try:
+            outcome = await run_command(run, self._services, self._ends[number])
+        except Exception:
+            log.exception("run %s", number)
+            outcome = Outcome(began, self._clock.now(), None, UNKNOWN)
+        finally:
+            del self._ends[number]
+        self._report(events.RunEnded(number, outcome))
+
+
+def _command(document: Document) -> dict[str, Any]:
+    return {
+        "command_line": document["commandLine"],
+        "resource_files": document.get("resourceFiles", ()),
+        "output_files": document.get("outputFiles", ()),
+        "settings": document.get("environmentSettings", ()),
+    }
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+async def _after(before: set["asyncio.Task[None]"], act: Coroutine[Any, Any, None]) -> None:
+    if before:
+        await asyncio.wait(before)
+    await act

@@ -1,0 +1,78 @@
+"""The server process: listens, says when it is ready, and ends on a signal with everything cleaned up."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import uvicorn
+from starlette.types import ASGIApp
+
+GRACE = 1
+"""Seconds that open requests get when the server ends."""
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Uvicorn's own handlers raise the signal again at the end, which would skip our cleaning up.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+class Server:
+    """Serves an application on a listening socket until SIGTERM or SIGINT.
+
+    Args:
+        app: what answers the requests.
+        tls_cert: certificate chain, PEM; with `tls_key` it serves https.
+        tls_key: private key, PEM.
+        on_ready: called once requests are answered.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, tls_cert: Path | None, tls_key: Path | None, on_ready: Callable[[], None]
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            ssl_certfile=tls_cert,
+            ssl_keyfile=tls_key,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._uvicorn = _Uvicorn(config, on_ready)
+
+    def exit_when_closed(self, stream: BinaryIO) -> None:
+        """End when this stream is closed at its other end: with the process that holds it."""
+        loop = asyncio.get_running_loop()
+
+        def readable() -> None:
+            if not stream.raw.read(4096):  # type: ignore[attr-defined]
+                loop.remove_reader(stream)
+                self._uvicorn.stop()
+
+        loop.add_reader(stream, readable)
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until told to stop."""
+        await self._uvicorn.serve(sockets=[listener])
