@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_tasks.inputs import InputFile
-from batch_tasks.plan import LONGEST_RUN_FILES, PlannedTask, plan_tasks, run_files_setting
+from batch_tasks.plan import LONGEST_RUN_FILES, PlannedTasks, plan_tasks, run_files_setting
 from batch_tasks.workload import Workload
 
 
-def planned(workload: Workload, *keys: str, files_per_task: int = 1) -> tuple[PlannedTask, ...]:
+def planned(workload: Workload, *keys: str, files_per_task: int = 1) -> PlannedTasks:
     return plan_tasks(workload, [InputFile(f"/in/{key}", key, 1) for key in keys], files_per_task)
 
 
-def output_paths(tasks: tuple[PlannedTask, ...]) -> list[str]:
+def output_paths(tasks: PlannedTasks) -> list[str]:
     return [output.path for task in tasks for file in task.files for output in file.outputs]
 
 
