@@ -30,7 +30,9 @@ def add_pool(world: World, event: AddPool) -> Iterator[Instruction]:
     """Take a new pool into the account; a formula is evaluated at once and gives its first targets."""
     pool = event.pool
     if pool.auto_scale is not None:
-        _evaluate(world, pool, pool.auto_scale)
+        _begin_with(world, pool, pool.auto_scale)
+        dedicated, low_priority = pool.auto_scale.wanted
+        pool.target_dedicated, pool.target_low_priority = dedicated or 0, low_priority or 0
     yield from pools.add(world, event)
     if pool.auto_scale is not None:
         yield from _begin(world, pool, pool.auto_scale)
@@ -52,7 +54,7 @@ def enable(world: World, event: EnableAutoScale) -> Iterator[Instruction]:
         raise errors.PoolBeingResized
     new = event.auto_scale
     new.samples = before.samples if before is not None else new.samples
-    _evaluate(world, pool, new, onto_pool=False)
+    _begin_with(world, pool, new)
     pool.auto_scale = new
     yield from _begin(world, pool, new)
     yield from _apply(world, pool, new)
@@ -69,10 +71,7 @@ def due(world: World, event: AutoScaleDue) -> Iterator[Instruction]:
     if pool is None or auto_scale is None:
         return
     yield After(auto_scale.interval, event)
-    try:
-        _evaluate(world, pool, auto_scale, onto_pool=False)
-    except errors.BatchError:
-        return
+    _note(world, pool, auto_scale, _evaluated(world, pool, auto_scale))
     if auto_scale.error is None:
         yield from _apply(world, pool, auto_scale)
 
@@ -84,10 +83,22 @@ def _current(world: World, pool_key: str, epoch: int) -> tuple[Pool | None, Auto
     return (pool, pool.auto_scale) if pool.auto_scale.epoch == epoch else (None, None)
 
 
-def _evaluate(world: World, pool: Pool, auto_scale: AutoScale, *, onto_pool: bool = True) -> None:
-    """Evaluate a formula and note the result in it; a new pool takes the targets over."""
-    auto_scale.enabled = auto_scale.enabled or world.now
+def _begin_with(world: World, pool: Pool, auto_scale: AutoScale) -> None:
+    """Evaluate a formula for the first time.
+
+    Raises:
+        AutoScalingFormulaSyntaxError, AutoScaleFormulaTooLong: it is no formula at all.
+    """
     result = _evaluated(world, pool, auto_scale)
+    if isinstance(result, AutoScaleFormulaError) and result.kind != "runtime":
+        raise _refusal(result)
+    auto_scale.enabled = world.now
+    _note(world, pool, auto_scale, result)
+
+
+def _note(
+    world: World, pool: Pool, auto_scale: AutoScale, result: AutoScaleResult | AutoScaleFormulaError
+) -> None:
     auto_scale.last_run = world.now
     if isinstance(result, AutoScaleFormulaError):
         auto_scale.error = (result.code, result.summary, str(result))
@@ -96,36 +107,29 @@ def _evaluate(world: World, pool: Pool, auto_scale: AutoScale, *, onto_pool: boo
     auto_scale.error, auto_scale.results = None, result.results
     auto_scale.wanted = (result.target_dedicated, result.target_low_priority)
     auto_scale.disposal = cast("Disposal", result.deallocation)
-    if onto_pool:
-        pool.target_dedicated = result.target_dedicated or 0
-        pool.target_low_priority = result.target_low_priority or 0
 
 
 def try_out(world: World, pool: Pool, auto_scale: AutoScale, now: float) -> None:
-    """Evaluate a formula at a time and note the result in it; the pool stays as it is."""
+    """Evaluate a formula at a time and note the result in it; the pool stays as it is.
+
+    Even what is no formula at all is answered with an error in the result, not refused (asserted by the tests
+    of the service's SDKs).
+    """
     world.now = now
-    _evaluate(world, pool, auto_scale, onto_pool=False)
+    _note(world, pool, auto_scale, _evaluated(world, pool, auto_scale))
 
 
 def _evaluated(world: World, pool: Pool, auto_scale: AutoScale) -> AutoScaleResult | AutoScaleFormulaError:
-    """What a formula gives now: its result, or the error it ends in.
-
-    Raises:
-        AutoScalingFormulaSyntaxError, AutoScaleFormulaTooLong: it is no formula at all.
-    """
     try:
-        formula = autoscale.parse(auto_scale.formula)
-    except AutoScaleFormulaError as error:
-        refusal = (
-            errors.AutoScaleFormulaTooLong
-            if error.kind == "too_long"
-            else errors.AutoScalingFormulaSyntaxError
-        )
-        raise refusal(Reason=str(error)) from None
-    try:
-        return autoscale.evaluate(formula, _inputs(world, pool, auto_scale))
+        return autoscale.evaluate(autoscale.parse(auto_scale.formula), _inputs(world, pool, auto_scale))
     except AutoScaleFormulaError as error:
         return error
+
+
+def _refusal(error: AutoScaleFormulaError) -> errors.BatchError:
+    too_long = error.kind == "too_long"
+    refused = errors.AutoScaleFormulaTooLong if too_long else errors.AutoScalingFormulaSyntaxError
+    return refused(Reason=str(error))
 
 
 def _inputs(world: World, pool: Pool, auto_scale: AutoScale) -> Inputs:
