@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Any
 
 from batch_emulator.compute_node.directories import NodeDirectories, RunDirectories
@@ -85,33 +86,21 @@ def task_environment(
         ValueError: a setting has a name or value that no process can have.
     """
     service = service_variables(node, run)
-    layers = [{**_host_variables(node, host), **service}]
+    below = {**_host_variables(node, host), **service}
+    layers = [below]
     for given in (job_settings, settings):
         named = dict(_setting(one) for one in given)
         layers.append({name: value for name, value in named.items() if name not in service})
-    names = {name: None for layer in layers for name in layer}
     expanded = _Layers(layers)
-    return {name: expanded.value(name) for name in names}
+    return below | {name: expanded.value(name) for layer in layers[1:] for name in layer}
 
 
 def service_variables(node: ComputeNode, run: RunIdentity) -> dict[str, str]:
     """The documented AZ_BATCH_* variables for this kind of command."""
     directories = run.directories(node)
-    start_task = node.directories.start_task
     variables = {
-        "AZ_BATCH_ACCOUNT_NAME": node.account_name,
-        "AZ_BATCH_ACCOUNT_URL": node.account_url,
-        "AZ_BATCH_NODE_ID": node.node_id,
-        "AZ_BATCH_NODE_IS_DEDICATED": "true" if node.dedicated else "false",
-        "AZ_BATCH_NODE_MOUNTS_DIR": str(node.directories.mounts),
-        "AZ_BATCH_NODE_ROOT_DIR": str(node.directories.root),
-        "AZ_BATCH_NODE_SHARED_DIR": str(node.directories.shared),
-        "AZ_BATCH_NODE_STARTUP_DIR": str(start_task.task),
-        "AZ_BATCH_NODE_STARTUP_WORKING_DIR": str(start_task.working),
-        "AZ_BATCH_POOL_ID": node.pool_id,
-        "AZ_BATCH_RESERVED_DISK_SPACE_BYTES": RESERVED_DISK_BYTES,
+        **_node_variables(node),
         "AZ_BATCH_TASK_DIR": str(directories.task),
-        "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": RESERVED_DISK_BYTES,
         "AZ_BATCH_TASK_WORKING_DIR": str(directories.working),
     }
     if run.job_id is not None and run.task_id is not None:
@@ -123,12 +112,33 @@ def service_variables(node: ComputeNode, run: RunIdentity) -> dict[str, str]:
     return variables
 
 
+@lru_cache(maxsize=4096)
+def _node_variables(node: ComputeNode) -> Mapping[str, str]:
+    """What is the same for all commands of a node."""
+    directories = node.directories
+    return {
+        "AZ_BATCH_ACCOUNT_NAME": node.account_name,
+        "AZ_BATCH_ACCOUNT_URL": node.account_url,
+        "AZ_BATCH_NODE_ID": node.node_id,
+        "AZ_BATCH_NODE_IS_DEDICATED": "true" if node.dedicated else "false",
+        "AZ_BATCH_NODE_MOUNTS_DIR": str(directories.mounts),
+        "AZ_BATCH_NODE_ROOT_DIR": str(directories.root),
+        "AZ_BATCH_NODE_SHARED_DIR": str(directories.shared),
+        "AZ_BATCH_NODE_STARTUP_DIR": str(directories.start_task.task),
+        "AZ_BATCH_NODE_STARTUP_WORKING_DIR": str(directories.start_task.working),
+        "AZ_BATCH_POOL_ID": node.pool_id,
+        "AZ_BATCH_RESERVED_DISK_SPACE_BYTES": RESERVED_DISK_BYTES,
+        "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": RESERVED_DISK_BYTES,
+    }
+
+
 def _host_variables(node: ComputeNode, host: Mapping[str, str]) -> dict[str, str]:
     user = _user_name()
     variables = {"PATH": os.defpath, "HOME": str(node.directories.home), "USER": user, "LOGNAME": user}
     return variables | {name: host[name] for name in INHERITED if name in host}
 
 
+@cache
 def _user_name() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name

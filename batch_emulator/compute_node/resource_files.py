@@ -109,7 +109,7 @@ async def _downloads(resource_file: Mapping[str, Any], transfers: Transfers) -> 
     mode = _mode(resource_file.get("fileMode") or DEFAULT_MODE, path)
     container = resource_file.get("storageContainerUrl")
     url = resource_file.get("httpUrl")
-    if "autoStorageContainerName" in resource_file:
+    if resource_file.get("autoStorageContainerName"):
         text = (
             "autoStorageContainerName: there is no auto storage here; give a storageContainerUrl with a SAS"
         )

@@ -59,7 +59,7 @@ def test_the_file_mode_can_be_chosen(container: Container, tmp_path: Path) -> No
     container.put("b", b"")
     url = blob(container, "b")
     files = [
-        {"httpUrl": url, "filePath": "a", "fileMode": "0644"},
+        {"httpUrl": url, "filePath": "a", "fileMode": "0644", "autoStorageContainerName": None},
         {"httpUrl": url, "filePath": "b", "fileMode": "700"},
     ]
     assert fetch(files, tmp_path) is None
