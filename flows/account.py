@@ -32,6 +32,11 @@ def where(name: str | None) -> str:
     return f"{where(LOCAL)}: no Azure account is set"
 
 
+def runs_locally(name: str | None) -> bool:
+    """Whether `account_for(name)` will start a local stack."""
+    return name == LOCAL or (name is None and Account.from_environment() is None)
+
+
 @contextmanager
 def account_for(name: str | None, say: Callable[[str], None] | None = None) -> Iterator[Account]:
     """The account called `name`, for the length of a `with` block; a local stack runs as long.
@@ -48,8 +53,9 @@ def account_for(name: str | None, say: Callable[[str], None] | None = None) -> I
     if name not in (None, LOCAL, ENVIRONMENT):
         yield _account_of_block(str(name))
         return
-    account = None if name == LOCAL else Account.from_environment()
-    if account is not None:
+    if not runs_locally(name):
+        account = Account.from_environment()
+        assert account is not None  # where() has refused the rest
         yield account
         return
     # Only now: who has an account needs no local stack to be installed.

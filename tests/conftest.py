@@ -13,6 +13,8 @@ for _name in [name for name in os.environ if name.startswith(("AZURE_", "AZURITE
 _prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+# Prefect's log handler keeps the stderr it was made with, which pytest has closed by the next test.
+os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 # A test that lacks the fixture `prefect_server` fails instead of silently starting a server of its own.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
@@ -22,7 +24,7 @@ from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 
-SERVERS = ("azurite", "emulator", "account")
+SERVERS = {"azurite", "emulator", "account"}
 PREFECT = "prefect_server"
 
 
@@ -37,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _cost(item: pytest.Item) -> int:
     if item.get_closest_marker("prefect_server"):
         return 2
-    return 1 if _fixtures(item) & {*SERVERS} else 0
+    return 1 if _fixtures(item) & SERVERS else 0
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
@@ -62,6 +64,20 @@ def emulator() -> Iterator[BatchAccount]:
 def account(azurite: BlobAccount, emulator: BatchAccount) -> Account:
     """The account that both servers together are, as a run uses it."""
     return account_of(azurite, emulator)
+
+
+@pytest.fixture
+def account_in_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The same account, set in the environment as a real one is: it outlives the runs that use it."""
+    assert account.batch_key is not None
+    assert account.storage_key is not None
+    monkeypatch.setenv("AZURE_BATCH_ACCOUNT", account.batch_account)
+    monkeypatch.setenv("AZURE_BATCH_ENDPOINT", account.batch_endpoint)
+    monkeypatch.setenv("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value())
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", account.storage_account)
+    monkeypatch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", account.storage_key.get_secret_value())
+    return account
 
 
 @pytest.fixture(scope="session")

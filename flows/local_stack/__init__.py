@@ -7,11 +7,18 @@ from contextlib import ExitStack, contextmanager
 from pydantic import SecretStr
 
 from batch_tasks.settings import Account
-from flows.local_stack.azurite import BlobAccount, running_azurite
+from flows.local_stack.azurite import BlobAccount, azurite_script, node_executable, running_azurite
 from flows.local_stack.emulator import BatchAccount, running_emulator
 from flows.local_stack.service import ServiceError
 
-__all__ = ["ServiceError", "account_of", "local_stack", "loopback_past_proxies", "without_azure"]
+__all__ = [
+    "ServiceError",
+    "account_of",
+    "local_stack",
+    "loopback_past_proxies",
+    "require_installed",
+    "without_azure",
+]
 
 
 @contextmanager
@@ -29,6 +36,12 @@ def local_stack() -> Iterator[Account]:
         blobs = stack.enter_context(running_azurite(env))
         batch = stack.enter_context(running_emulator(env))
         yield account_of(blobs.account(), batch.account())
+
+
+def require_installed() -> None:
+    """Raise ServiceError, with the remedy, when the local stack cannot start here."""
+    azurite_script()
+    node_executable()
 
 
 def account_of(blobs: BlobAccount, batch: BatchAccount) -> Account:

@@ -1,0 +1,74 @@
+"""The options that all commands share, and what they mean as parameters of a flow.
+
+An option that is not given is left out of the parameters: defaults are written once, at the flow.
+"""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from batch_tasks.options import PoolOptions
+
+POOL = {
+    "dedicated_nodes": "--nodes",
+    "spot_nodes": "--spot-nodes",
+    "task_slots_per_node": "--slots",
+    "vm_size": "--vm-size",
+    "max_hours": "--max-hours",
+}
+KEEP = {
+    "pool": "pool",
+    "job": "job",
+    "inputs": "input_container",
+    "outputs": "output_container",
+}
+
+
+def run_parser(command: str, description: str) -> argparse.ArgumentParser:
+    """A parser for a command that runs a flow over files. The command adds what only it has."""
+    parser = argparse.ArgumentParser(prog=command, description=description, allow_abbrev=False)
+    parser.add_argument("files", nargs="+", metavar="FILES", help="files, folders, or patterns in quotes")
+    parser.add_argument("--output-dir", metavar="FOLDER", help="where outputs go (default: output)")
+    parser.add_argument(
+        "--account",
+        metavar="NAME",
+        help="'environment', 'local', or the name of a Prefect block (default: the Azure account of the "
+        "environment when one is set, else a local stack that runs for as long as the command does)",
+    )
+    pool = parser.add_argument_group("the pool of compute nodes")
+    for name, option in POOL.items():
+        field = PoolOptions.model_fields[name]
+        help_text = f"{field.description} (default: {field.default})".replace("%", "%%")
+        pool.add_argument(option, dest=name, metavar=option.rpartition("-")[2].upper(), help=help_text)
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        choices=[*KEEP, "all"],
+        help="what to leave in the account at the end; may be given several times",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show the log of the run, no progress bar")
+    return parser
+
+
+def flow_parameters(options: argparse.Namespace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the flow: what the options say, and the command's own where `given` (not None)."""
+    kept = KEEP.values() if "all" in options.keep else [KEEP[word] for word in options.keep]
+    pool = {name: getattr(options, name) for name in POOL if getattr(options, name) is not None}
+    groups = {"pool": pool, "clean_up": dict.fromkeys(kept, False)}
+    single = {"output_dir": options.output_dir, "account": options.account, **given}
+    return {
+        "input_files": list(options.files),
+        **{name: value for name, value in single.items() if value is not None},
+        **{name: group for name, group in groups.items() if group},
+    }
+
+
+def option_for(parameter: str) -> str:
+    """The option that sets a parameter, written as `pool.vm_size` or `n`, for error messages."""
+    group, _, name = parameter.rpartition(".")
+    if group == "pool" and name in POOL:
+        return POOL[name]
+    if parameter == "pool":
+        return f"{POOL['dedicated_nodes']}, {POOL['spot_nodes']}"
+    return "FILES" if parameter.startswith("input_files") else f"--{parameter.replace('_', '-')}"
