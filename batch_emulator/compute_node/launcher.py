@@ -116,8 +116,8 @@ class Launcher:
             program = _find(order["argv"][0], order["env"])
             opened.extend(os.open(order[name], flags, 0o644) for name in ("stdout", "stderr"))
             streams = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate([self.null, *opened])]
-            # Not a session of its own: Linux shares out the processor by session, and on a busy machine a spawn
-            # then takes twice as long (measured). None has a terminal here anyway.
+            # Not a session of its own: Linux shares out the processor by session, and on a busy machine a
+            # spawn then takes twice as long (measured). None has a terminal here anyway.
             return os.posix_spawn(
                 program, order["argv"], order["env"], file_actions=streams, setpgroup=0, setsigdef=RESET
             )

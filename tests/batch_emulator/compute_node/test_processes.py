@@ -200,9 +200,11 @@ def test_the_whole_process_group_ends_with_a_kill(tmp_path: Path) -> None:
     on_bench(tmp_path, test)
 
 
-def test_what_runs_on_in_the_background_ends_with_its_task(tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere", ["", "cd /; exec env -i"])
+def test_what_runs_on_in_the_background_ends_with_its_task(tmp_path: Path, elsewhere: str) -> None:
     async def test(bench: Bench) -> None:
-        assert await bench.run("sh", "-c", "sleep 1000 & echo $! > child; exit 5") == 5
+        child = f"({elsewhere} sh -c 'echo $$ > {bench.wd}/child; exec sleep 1000') &"
+        assert await bench.run("sh", "-c", f"{child} while ! [ -s child ]; do sleep 0.01; done; exit 5") == 5
         await gone(await bench.told("child"))
 
     on_bench(tmp_path, test)
@@ -232,7 +234,8 @@ def test_a_daemon_of_a_task_that_still_runs_is_left_alone_when_another_ends(tmp_
         await bench.told("ready")
         (tmp_path / "other").mkdir()
         other = Bench(bench.launcher, tmp_path / "other")
-        assert await other.run("sh", "-c", "sleep 1000 &") == 0
+        for _ in range(5):
+            assert await other.run("sh", "-c", "sleep 1000 &") == 0
         assert exists(daemon)
         assert exists(running.pid)
         await running.kill()

@@ -58,7 +58,7 @@ def test_a_blob_lands_under_its_path_with_the_documented_mode(container: Contain
 def test_the_file_mode_can_be_chosen(container: Container, tmp_path: Path) -> None:
     container.put("b", b"")
     url = blob(container, "b")
-    files = [
+    files: list[dict[str, Any]] = [
         {"httpUrl": url, "filePath": "a", "fileMode": "0644", "autoStorageContainerName": None},
         {"httpUrl": url, "filePath": "b", "fileMode": "700"},
     ]
