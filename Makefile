@@ -8,6 +8,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 # uv takes a Python of this machine and never downloads one.
 export UV_PYTHON_DOWNLOADS := never
+# Certificates of this machine: behind a proxy that opens TLS, only they are right.
+export UV_SYSTEM_CERTS ?= 1
 export UV_PROJECT_ENVIRONMENT := .venv
 # Prefect remembers runs in this folder, unless it already has a home of yours.
 PREFECT_HOME ?= $(CURDIR)/.prefect
