@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Make a text of any size: `make_large_text.py SIZE_MB PATH`. The same size gives the same text.
 
-The words are made up, and their frequencies are like a language's: the r-th most frequent word stands about
-1/r as often as the first (Zipf's law), and rare words keep coming for as long as one reads.
+The words are made up, and their frequencies are like a language's: of the few thousand words that everybody
+uses, the r-th stands about 1/r as often as the first (Zipf's law); from there on they fall faster, and rare
+words keep coming for as long as one reads.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 
 MB = 1_000_000
 VOCABULARY = 300_000
-MOST_FREQUENT = 100_000  # copies of the first word in the bag that words are drawn from
+IN_EVERYBODYS_USE = 5_000
+FASTER_FALL = 1.7  # the exponent from there on
+MOST_FREQUENT = 400_000  # copies of the first word in the bag that words are drawn from
 SYLLABLES = [consonant + vowel for consonant in "bdklmnrstvz" for vowel in "aeio"] + ["é", "ñu", "ßa"]
 ENDINGS = (" ", " ", " ", " ", " ", ", ", ". ", "; ", "! ", ' "', ".\n", "\n\n")
 
@@ -24,7 +27,12 @@ def bag_of_words(dice: random.Random) -> list[str]:
     bag: list[str] = []
     for rank in range(1, VOCABULARY + 1):
         word = "".join(dice.choices(SYLLABLES, k=1 + min(5, len(str(rank)))))
-        bag += [word] * max(1, MOST_FREQUENT // rank)
+        rarity = (
+            rank
+            if rank < IN_EVERYBODYS_USE
+            else IN_EVERYBODYS_USE * (rank / IN_EVERYBODYS_USE) ** FASTER_FALL
+        )
+        bag += [word] * max(1, int(MOST_FREQUENT / rarity))
     return bag
 
 
