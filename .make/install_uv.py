@@ -21,12 +21,12 @@ INDEX = "https://pypi.org/pypi/pip/json"
 def with_venv(folder: Path) -> None:
     """A virtual environment that holds uv."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
-    subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", UV], check=True)
+    subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", UV], check=True)
 
 
 def with_pip(folder: Path) -> None:
     """Only uv's own files; pip allows this where the distribution manages Python's packages, too."""
-    install = ["install", "--quiet", "--target", str(folder), UV]
+    install = ["install", "-qq", "--target", str(folder), UV]
     subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True)
 
 
@@ -42,7 +42,7 @@ def with_fetched_pip(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch, wheel["filename"])
         archive.write_bytes(content)
-        install = ["install", "--quiet", "--target", str(folder), UV]
+        install = ["install", "-qq", "--target", str(folder), UV]
         subprocess.run([sys.executable, str(archive / "pip"), *install], check=True)
 
 
