@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
 from batch_tasks.diagnosis import NodeView, PoolView, why_unusable
-from batch_tasks.errors import JobEnded, PoolUnusable, RunStopped, TimedOut, error_code
+from batch_tasks.errors import JobEnded, PoolUnusable, RunStopped, TimedOut, error_code, without_secrets
 from batch_tasks.patience import patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, tell
@@ -90,7 +90,9 @@ def finished_tasks(job_id: str) -> list[FinishedTask]:
 
     def listed() -> list[FinishedTask]:
         tasks = batch_client().list_tasks(
-            job_id, filter="state eq 'completed'", select=["id", "state", "executionInfo", "nodeInfo"]
+            job_id,
+            filter="state eq 'completed'",
+            select=["id", "state", "creationTime", "executionInfo", "nodeInfo"],
         )
         return [finished_task(task) for task in tasks]
 
@@ -102,19 +104,17 @@ def finished_task(task: BatchTask) -> FinishedTask:
     info = task.execution_info
     node = task.node_info
     failure = info.failure_info if info else None
-    message = f"{failure.code}: {failure.message}" if failure else ""
-    seconds = (
-        (info.end_time - info.start_time).total_seconds()
-        if info and info.end_time and info.start_time
-        else None
-    )
+    message = without_secrets(f"{failure.code}: {failure.message}") if failure else ""
     return FinishedTask(
         task_id=task.id,
         succeeded=bool(info and wire_value(info.result) == BatchTaskExecutionResult.SUCCESS.value),
         node_id=(node.node_id or "") if node else "",
         exit_code=info.exit_code if info else None,
         failure=message,
-        seconds=seconds,
+        created=task.creation_time,
+        started=info.start_time if info else None,
+        ended=info.end_time if info else None,
+        attempts=(info.retry_count or 0) + (info.requeue_count or 0) + 1 if info else 0,
     )
 
 

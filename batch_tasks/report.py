@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 FileState = Literal["succeeded", "failed", "not run"]
@@ -10,14 +11,30 @@ FileState = Literal["succeeded", "failed", "not run"]
 
 @dataclass(frozen=True)
 class FinishedTask:
-    """A Batch task that ended, as Batch tells it. `failure` is Batch's own reason where it gives one."""
+    """A Batch task that ended, as Batch tells it. `failure` is Batch's own reason where it gives one.
+
+    Of a task that ran several times, `started` and `ended` are those of the last attempt (documented).
+    """
 
     task_id: str
     succeeded: bool
     node_id: str = ""
     exit_code: int | None = None
     failure: str = ""
-    seconds: float | None = None
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    attempts: int = 1
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None when it never did."""
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+
+    @property
+    def waited(self) -> float | None:
+        """The seconds from its submission to its (last) start; None when it never started."""
+        return (self.started - self.created).total_seconds() if self.started and self.created else None
 
 
 @dataclass(frozen=True)
@@ -43,16 +60,23 @@ class FileReport:
     stderr_tail: str = ""
     seconds: float | None = None
     outputs: tuple[Output, ...] = ()
+    attempts: int = 0
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What became of a run, file by file, in the order of the inputs."""
+    """What became of a run, file by file, in the order of the inputs; and when which Batch task ran where.
+
+    `created` and `ended` bound the run in time: from its plan to the moment its outputs were there.
+    """
 
     workload: str
     flow_run_id: str
     output_dir: str
     files: tuple[FileReport, ...]
+    tasks: tuple[FinishedTask, ...] = ()
+    created: datetime | None = None
+    ended: datetime | None = None
 
     @property
     def succeeded(self) -> tuple[FileReport, ...]:
@@ -65,5 +89,47 @@ class RunReport:
         return tuple(file for file in self.files if file.state != "succeeded")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for `results.json` and artifacts."""
-        return asdict(self)
+        """Plain JSON values: what `results.json` says. Times are ISO 8601, sizes bytes, MD5 in hex."""
+        return {
+            "workload": self.workload,
+            "flow_run_id": self.flow_run_id,
+            "created": _iso(self.created),
+            "ended": _iso(self.ended),
+            "succeeded": len(self.succeeded),
+            "failed": len(self.failed),
+            "files": [_file(file) for file in self.files],
+            "tasks": [_task(task) for task in self.tasks],
+        }
+
+
+def _file(file: FileReport) -> dict[str, Any]:
+    return {
+        "input": file.key,
+        "state": file.state,
+        "outputs": [asdict(output) for output in file.outputs],
+        "task": file.task_id,
+        "node": file.node_id,
+        "attempts": file.attempts,
+        "seconds": file.seconds,
+        "exit_code": file.exit_code,
+        "reason": file.reason,
+        "stderr_tail": file.stderr_tail,
+    }
+
+
+def _task(task: FinishedTask) -> dict[str, Any]:
+    return {
+        "task": task.task_id,
+        "succeeded": task.succeeded,
+        "node": task.node_id,
+        "attempts": task.attempts,
+        "created": _iso(task.created),
+        "started": _iso(task.started),
+        "ended": _iso(task.ended),
+        "exit_code": task.exit_code,
+        "failure": task.failure,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from batch_tasks import naming
 from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.concurrently import concurrently
+from batch_tasks.errors import without_secrets
 from batch_tasks.patience import patiently, stop_if_closing
 from batch_tasks.plan import PlannedFile, PlannedOutput, PlannedTask, RunPlan
 from batch_tasks.progress import Counting
@@ -61,7 +63,15 @@ def retrieve_outputs(plan: RunPlan, finished: Sequence[FinishedTask], output_dir
         return result
 
     files = concurrently(fetched, files)
-    report = RunReport(plan.workload.name, plan.names.flow_run_id, str(root), tuple(files))
+    report = RunReport(
+        plan.workload.name,
+        plan.names.flow_run_id,
+        str(root),
+        tuple(files),
+        tuple(finished),
+        plan.created,
+        datetime.now(UTC),
+    )
     log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), len(files), root)
     return report
 
@@ -83,7 +93,7 @@ def report_task(
         entry = told[index] if index < len(told) else None
         report = report_file(file, task.task_id, finished, entry, stored)
         if report.state == "failed" and not report.stderr_tail:
-            report = replace(report, stderr_tail=_stderr(plan, task, finished, stored))
+            report = replace(report, stderr_tail=without_secrets(_stderr(plan, task, finished, stored)))
         yield report
 
 
@@ -100,16 +110,25 @@ def report_file(
         return FileReport(key, "not run", task_id, reason="the run ended before its task did")
     if entry is None:
         reason = finished.failure or "its node told nothing about it"
-        return FileReport(key, "failed", task_id, finished.node_id, finished.exit_code, reason)
+        return FileReport(
+            key,
+            "failed",
+            task_id,
+            finished.node_id,
+            finished.exit_code,
+            reason,
+            attempts=finished.attempts,
+        )
     report = FileReport(
         key,
         "failed",
         task_id,
         finished.node_id,
         entry.get("exit_code"),
-        str(entry.get("reason") or finished.failure),
-        str(entry.get("stderr_tail") or "")[-_TAIL:],
+        without_secrets(str(entry.get("reason") or finished.failure)),
+        without_secrets(str(entry.get("stderr_tail") or "")[-_TAIL:]),
         entry.get("seconds"),
+        attempts=finished.attempts,
     )
     if entry.get("state") != "succeeded":
         return report

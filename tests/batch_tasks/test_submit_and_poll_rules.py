@@ -71,7 +71,16 @@ def completed_task(result: str, **info: Any) -> FinishedTask:
 @pytest.mark.parametrize("result", ["Success", "success"])
 def test_a_task_that_succeeded_is_known_in_any_case(result: str) -> None:
     times = {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:01:30Z"}
-    assert completed_task(result, exitCode=0, **times) == FinishedTask("t", True, "n", 0, "", 90.0)
+    told = completed_task(result, exitCode=0, **times)
+    assert (told.task_id, told.succeeded, told.node_id, told.exit_code) == ("t", True, "n", 0)
+    assert told.seconds == 90.0
+
+
+def test_attempts_and_waiting_are_told() -> None:
+    info = {"retryCount": 2, "requeueCount": 1, "startTime": "2026-01-01T00:00:30Z"}
+    task = BatchTask({"id": "t", "creationTime": "2026-01-01T00:00:00Z", "executionInfo": info})
+    told = finished_task(task)
+    assert (told.attempts, told.waited, told.seconds) == (4, 30.0, None)
 
 
 def test_a_task_that_failed_keeps_batchs_reason() -> None:
