@@ -5,8 +5,9 @@ Deletes are asked for, not waited for: Prefect gives a cancelled run 30 seconds 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -17,6 +18,7 @@ from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import CleanUpFailed, error_code
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy
+from batch_tasks.owned_resources import OwnedResource
 from batch_tasks.patience import CLEANING, open_run, patiently
 from batch_tasks.stage import log, stage
 
@@ -53,17 +55,40 @@ def delete_resources(names: RunNames, policy: CleanUpPolicy) -> list[str]:
     deletions = [
         (policy.job, _Deletion(f"job {names.job_id}", lambda: delete_job(names.job_id))),
         (not policy.job, _Deletion(f"activity of job {names.job_id}", lambda: _end_job(names.job_id))),
-        (policy.pool, _Deletion(f"pool {names.pool_id}", lambda: _delete_pool(names.pool_id))),
-        (policy.input_container, _container_deletion(names.input_container)),
-        (policy.output_container, _container_deletion(names.output_container)),
+        (policy.pool, _Deletion(f"pool {names.pool_id}", lambda: delete_pool(names.pool_id))),
+        *(
+            (asked, _Deletion(f"container {name}", partial(delete_container, name)))
+            for asked, name in (
+                (policy.input_container, names.input_container),
+                (policy.output_container, names.output_container),
+            )
+        ),
     ]
     wanted = [deletion for asked, deletion in deletions if asked]
+    return _attempt_all(wanted)
+
+
+def delete_these(resources: Iterable[OwnedResource]) -> list[str]:
+    """Ask for the deletion of these pools, jobs and containers, whatever run made them; what was asked for.
+
+    Raises:
+        CleanUpFailed: as `delete_resources`.
+    """
+    ways = {"pool": delete_pool, "job": delete_job}
+    return _attempt_all(
+        _Deletion(str(resource), partial(ways.get(resource.kind, delete_container), resource.name))
+        for resource in resources
+    )
+
+
+def _attempt_all(deletions: Iterable[_Deletion]) -> list[str]:
+    wanted = list(deletions)
     with open_run():  # what waits here is not interrupted by the closing of the run it cleans up
         problems = [problem for problem in concurrently(_attempt, wanted) if problem]
     if problems:
         raise CleanUpFailed(
-            "Not everything of this run could be deleted; it may go on costing money. Delete by hand, in the "
-            "portal or with `az batch` and `az storage container delete`:\n  " + "\n  ".join(problems)
+            "Not everything could be deleted; it may go on costing money. Delete by hand, in the portal or "
+            "with `az batch` and `az storage container delete`:\n  " + "\n  ".join(problems)
         )
     return [deletion.what for deletion in wanted]
 
@@ -73,19 +98,18 @@ def delete_job(job_id: str) -> None:
     _ask("DELETE", f"/jobs/{job_id}")
 
 
-def _delete_pool(pool_id: str) -> None:
+def delete_pool(pool_id: str) -> None:
+    """Ask Batch to delete the pool with its nodes."""
     _ask("DELETE", f"/pools/{pool_id}")
+
+
+def delete_container(name: str) -> None:
+    """Ask storage to delete the container with all its blobs."""
+    patiently(lambda: blob_service().delete_container(name, **_QUICK), patience=CLEANING)
 
 
 def _end_job(job_id: str) -> None:
     _ask("POST", f"/jobs/{job_id}/terminate", {"terminateReason": "The run ended"})
-
-
-def _container_deletion(name: str) -> _Deletion:
-    return _Deletion(
-        f"container {name}",
-        lambda: patiently(lambda: blob_service().delete_container(name, **_QUICK), patience=CLEANING),
-    )
 
 
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> None:

@@ -30,7 +30,10 @@ def create_containers(names: RunNames, metadata: Mapping[str, str]) -> None:
 
 
 def ensure_container(name: str, metadata: Mapping[str, str]) -> None:
-    """Create the container unless it exists; wait for the end of a deletion under way."""
+    """Create the container unless it exists; wait for the end of a deletion under way.
+
+    One that exists gets the metadata of this attempt: it says until when the run may take.
+    """
     waited = 0.0
     while True:
         try:
@@ -39,6 +42,9 @@ def ensure_container(name: str, metadata: Mapping[str, str]) -> None:
             )
         except ResourceExistsError as error:
             if error_code(error) == "ContainerAlreadyExists":
+                patiently(
+                    lambda: blob_service().get_container_client(name).set_container_metadata(dict(metadata))
+                )
                 return
             if error_code(error) != "ContainerBeingDeleted":
                 raise

@@ -19,6 +19,8 @@ from uuid import UUID
 OWNER = "prefect-azure-batch"
 """Marks what is ours in an account that others use too."""
 
+TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
+"""How times are written into metadata; always UTC."""
 LONGEST_WORKLOAD_NAME = 22
 LONGEST_ID = 64
 _WORKLOAD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -80,13 +82,20 @@ def is_workload_name(name: str) -> bool:
     return len(name) <= LONGEST_WORKLOAD_NAME and _WORKLOAD.fullmatch(name) is not None
 
 
-def metadata(names: RunNames, created: datetime, expires: datetime) -> Mapping[str, str]:
-    """What is written on everything that can carry it, so that a collector of garbage knows whose it is."""
+def metadata(
+    names: RunNames, created: datetime, expires: datetime, keep: Iterable[str] = ()
+) -> Mapping[str, str]:
+    """What is written on everything that can carry it, so that a collector of garbage knows whose it is.
+
+    `keep` are the kinds of things that the run's clean-up leaves, as `CleanUpPolicy` names them.
+    """
+    kept = " ".join(sorted(keep))
     return {
         "owner": OWNER,
         "flow_run_id": names.flow_run_id,
-        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
-        "expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+        "created": f"{created:{TIMESTAMP}}",
+        "expires": f"{expires:{TIMESTAMP}}",
+        **({"keep": kept} if kept else {}),
     }
 
 

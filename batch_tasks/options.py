@@ -72,6 +72,11 @@ class CleanUpPolicy(BaseModel):
         description="The outputs in storage; those retrieved stay here.",
     )
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """The names of the fields that are not to be deleted."""
+        return frozenset(name for name, deleted in self if not deleted)
+
 
 class RunOptions(BaseModel):
     """Everything about a run that is not the workload and not its input files."""

@@ -79,13 +79,16 @@ class PlannedTasks(Sequence[PlannedTask]):
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Everything a run makes and does. `created` and `expires` bound it in time."""
+    """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
+    clean-up will leave.
+    """
 
     names: RunNames
     workload: Workload
     tasks: PlannedTasks
     created: datetime
     expires: datetime
+    keep: frozenset[str] = frozenset()
 
     @property
     def files(self) -> Iterator[PlannedFile]:
@@ -95,7 +98,7 @@ class RunPlan:
     @property
     def metadata(self) -> Mapping[str, str]:
         """What is written on everything this run makes."""
-        return metadata(self.names, self.created, self.expires)
+        return metadata(self.names, self.created, self.expires, self.keep)
 
 
 def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: int = 1) -> PlannedTasks:

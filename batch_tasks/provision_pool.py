@@ -15,6 +15,7 @@ from azure.batch.models import (
     AutoUserSpecification,
     BatchMetadataItem,
     BatchPoolCreateOptions,
+    BatchPoolEnableAutoScaleOptions,
     BatchPoolState,
     BatchStartTask,
     BatchVmImageReference,
@@ -138,16 +139,24 @@ def _created(options: BatchPoolCreateOptions) -> bool:
             ) from error
         if code not in {"PoolExists", "PoolBeingDeleted"}:
             raise
-        return code == "PoolExists" and not _being_deleted(options.id)
+        return code == "PoolExists" and _usable(options)
     return True
 
 
-def _being_deleted(pool_id: str) -> bool:
+def _usable(options: BatchPoolCreateOptions) -> bool:
+    """Whether the pool stays; one of an earlier attempt then gets this one's formula, so that its nodes come
+    back and stay as long as this attempt may take.
+    """
     try:
-        pool = patiently(lambda: batch_client().get_pool(pool_id, select=["id,state"]))
+        pool = patiently(lambda: batch_client().get_pool(options.id, select=["id,state,autoScaleFormula"]))
+        if pool.state == BatchPoolState.DELETING:
+            return False
+        if pool.auto_scale_formula != options.auto_scale_formula:
+            scaling = BatchPoolEnableAutoScaleOptions(auto_scale_formula=options.auto_scale_formula)
+            patiently(lambda: batch_client().enable_pool_auto_scale(options.id, scaling))
     except ResourceNotFoundError:
-        return True  # gone between the two calls: the next try makes it
-    return pool.state == BatchPoolState.DELETING
+        return False  # gone between the calls: the next try makes it
+    return True
 
 
 def _start_task(workload: Workload) -> BatchStartTask | None:

@@ -1,0 +1,97 @@
+"""What in the account is ours, by the metadata that says so and the name that must agree with it.
+
+Both are asked for: a name alone may be another's, and metadata alone may have been copied with a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from azure.batch.models import BatchJob, BatchPool
+
+from batch_tasks.clients import batch_client, blob_service
+from batch_tasks.naming import OWNER, TIMESTAMP, RunNames
+from batch_tasks.patience import patiently
+from batch_tasks.wire import wire_value
+
+Kind = Literal["pool", "job", "input_container", "output_container"]
+
+
+@dataclass(frozen=True)
+class OwnedResource:
+    """A pool, job or container of a run. `expires` is None where its metadata tells no time.
+
+    `kept` says that the run was asked to leave it.
+    """
+
+    kind: Kind
+    name: str
+    run: RunNames
+    expires: datetime | None = None
+    kept: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.rpartition('_')[2]} {self.name}"
+
+
+def owned_resources() -> list[OwnedResource]:
+    """Every pool, job and container of ours that is there and not being deleted.
+
+    Raises:
+        AzureError: the account cannot be reached or refuses.
+    """
+    return [*patiently(lambda: list(_in_batch())), *patiently(lambda: list(_in_storage()))]
+
+
+def owned_resource(
+    kind: Literal["pool", "job", "container"], name: str, metadata: Mapping[str, str]
+) -> OwnedResource | None:
+    """A resource by its name and metadata; None when it is not ours. Pure."""
+    run = RunNames.parse(name)
+    if run is None or metadata.get("owner") != OWNER or metadata.get("flow_run_id") != run.flow_run_id:
+        return None
+    names: Mapping[str, Kind] = (
+        {run.input_container: "input_container", run.output_container: "output_container"}
+        if kind == "container"
+        else {run.job_id if kind == "job" else run.pool_id: kind}
+    )
+    if name not in names:
+        return None
+    kept = names[name] in metadata.get("keep", "").split()
+    return OwnedResource(names[name], name, run, time_of(metadata.get("expires", "")), kept)
+
+
+def time_of(text: str) -> datetime | None:
+    """A time as metadata spells it; None when it is none."""
+    try:
+        return datetime.strptime(text, TIMESTAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def metadata_of(resource: BatchPool | BatchJob) -> Mapping[str, str]:
+    """A pool's or job's metadata by name."""
+    return {item.name: item.value for item in resource.metadata or ()}
+
+
+def _in_batch() -> Iterator[OwnedResource]:
+    select = ["id", "state", "metadata"]
+    kinds: tuple[tuple[Literal["pool", "job"], Iterator[BatchPool | BatchJob]], ...] = (
+        ("pool", iter(batch_client().list_pools(select=select))),
+        ("job", iter(batch_client().list_jobs(select=select))),
+    )
+    for kind, listed in kinds:
+        for resource in listed:
+            ours = owned_resource(kind, resource.id, metadata_of(resource))
+            if ours is not None and wire_value(resource.state) != "deleting":
+                yield ours
+
+
+def _in_storage() -> Iterator[OwnedResource]:
+    for container in blob_service().list_containers(include_metadata=True):
+        ours = owned_resource("container", str(container.name), dict(container.metadata or {}))
+        if ours is not None:
+            yield ours
