@@ -88,6 +88,7 @@ class AllocationEvent(StrEnum):
     RESIZE = "resize"
     REACHED = "reached"
     TIMED_OUT = "timed out"
+    FAILED = "failed"
     STOP = "stop"
     STOPPED = "stopped"
 
@@ -113,6 +114,9 @@ class NodeEvent(StrEnum):
     PREEMPT = "preempt"
     RESTORED = "restored"
     BROKEN = "broken"
+    CONTACT_LOST = "contact lost"
+    CONTACT_REGAINED = "contact regained"
+    UPGRADE_OS = "upgrade os"
     LEAVE = "leave"
 
 
@@ -169,6 +173,7 @@ ALLOCATION: Table[AllocationState, AllocationEvent] = {
     AllocationState.RESIZING: {
         AllocationEvent.REACHED: AllocationState.STEADY,
         AllocationEvent.TIMED_OUT: AllocationState.STEADY,
+        AllocationEvent.FAILED: AllocationState.STEADY,
         AllocationEvent.STOP: AllocationState.STOPPING,
     },
     AllocationState.STOPPING: {AllocationEvent.STOPPED: AllocationState.STEADY},
@@ -180,10 +185,17 @@ _LOSS: Mapping[NodeEvent, NodeState] = {
     NodeEvent.BROKEN: NodeState.UNUSABLE,
     NodeEvent.LEAVE: NodeState.LEAVING_POOL,
 }
+# Documented for idle and running nodes; for the others the advice is to reboot them, so that works as well.
 _RESTART: Mapping[NodeEvent, NodeState] = {
     NodeEvent.REBOOT: NodeState.REBOOTING,
     NodeEvent.REIMAGE: NodeState.REIMAGING,
     NodeEvent.DEALLOCATE: NodeState.DEALLOCATING,
+}
+_UP: Mapping[NodeEvent, NodeState] = {
+    NodeEvent.CONTACT_LOST: NodeState.UNKNOWN,
+    NodeEvent.UPGRADE_OS: NodeState.UPGRADING_OS,
+    **_RESTART,
+    **_LOSS,
 }
 
 NODE: Table[NodeState, NodeEvent] = {
@@ -191,7 +203,6 @@ NODE: Table[NodeState, NodeEvent] = {
     NodeState.STARTING: {
         NodeEvent.START_TASK_BEGAN: NodeState.WAITING_FOR_START_TASK,
         NodeEvent.BOOTED: NodeState.IDLE,
-        NodeEvent.SCHEDULING_DISABLED: NodeState.OFFLINE,
         **_LOSS,
     },
     NodeState.WAITING_FOR_START_TASK: {
@@ -203,19 +214,17 @@ NODE: Table[NodeState, NodeEvent] = {
     NodeState.IDLE: {
         NodeEvent.TASK_STARTED: NodeState.RUNNING,
         NodeEvent.SCHEDULING_DISABLED: NodeState.OFFLINE,
-        **_RESTART,
-        **_LOSS,
+        **_UP,
     },
-    NodeState.RUNNING: {
-        NodeEvent.LAST_TASK_ENDED: NodeState.IDLE,
-        NodeEvent.SCHEDULING_DISABLED: NodeState.OFFLINE,
-        **_RESTART,
-        **_LOSS,
-    },
-    NodeState.OFFLINE: {NodeEvent.SCHEDULING_ENABLED: NodeState.IDLE, **_RESTART, **_LOSS},
+    NodeState.RUNNING: {NodeEvent.LAST_TASK_ENDED: NodeState.IDLE, **_UP},
+    NodeState.OFFLINE: {NodeEvent.SCHEDULING_ENABLED: NodeState.IDLE, **_UP},
     NodeState.PREEMPTED: {NodeEvent.RESTORED: NodeState.CREATING, NodeEvent.LEAVE: NodeState.LEAVING_POOL},
-    NodeState.UNUSABLE: {**_RESTART, NodeEvent.LEAVE: NodeState.LEAVING_POOL},
-    NodeState.UNKNOWN: {**_LOSS},
+    NodeState.UNUSABLE: {
+        NodeEvent.RESTORED: NodeState.STARTING,
+        **_RESTART,
+        NodeEvent.LEAVE: NodeState.LEAVING_POOL,
+    },
+    NodeState.UNKNOWN: {NodeEvent.CONTACT_REGAINED: NodeState.IDLE, **_LOSS},
     NodeState.REBOOTING: {NodeEvent.RESTARTED: NodeState.STARTING, **_LOSS},
     NodeState.REIMAGING: {NodeEvent.RESTARTED: NodeState.STARTING, **_LOSS},
     NodeState.DEALLOCATING: {NodeEvent.DEALLOCATED: NodeState.DEALLOCATED, **_LOSS},

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from batch_emulator.ledger import Stay
 from batch_emulator.lifecycle import (
     AllocationState,
     JobScheduleState,
     JobState,
+    NodeEvent,
     NodeState,
     PoolState,
     TaskState,
@@ -36,6 +38,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerRun:
+    """The container that a command ran in (`containerInfo`): its id, and its state as the engine calls it."""
+
+    id: str
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How one run of a command ended. `exit_code` is None when no process was started."""
 
@@ -43,6 +54,7 @@ class Outcome:
     ended: float
     exit_code: int | None
     failure: Failure | None = None
+    container: ContainerRun | None = None
 
 
 @dataclass(slots=True)
@@ -50,11 +62,23 @@ class StartTaskRun:
     """What a node tells about its start task (`startTaskInfo`)."""
 
     started: float
+    document: Document = field(default_factory=dict)
+    """The start task as it was when the node booted: a changed one counts from the next boot (documented)."""
     ended: float | None = None
     exit_code: int | None = None
     failure: Failure | None = None
     retries: int = 0
     last_retry: float | None = None
+    container: ContainerRun | None = None
+
+
+@dataclass(slots=True)
+class NodeUser:
+    """A user account on a node. Neither password nor key is kept: nobody can sign in to an emulated node."""
+
+    name: str
+    is_admin: bool
+    expires: float
 
 
 @dataclass(slots=True)
@@ -80,18 +104,26 @@ class Node:
     state_since: float = 0.0
     scheduling_enabled: bool = True
     booted: float | None = None
+    imaged: float = 0.0
+    """When its disks were last made new: nothing that was prepared before counts any more."""
     start_task: StartTaskRun | None = None
     start_run: int | None = None
     errors: list[Failure] = field(default_factory=list)
     runs: dict[int, int] = field(default_factory=dict)
-    """Slots taken by each run on this node; a slot is free again when the process has really ended."""
-    prepared_jobs: dict[str, Outcome | None] = field(default_factory=dict)
-    """Job preparation tasks by job key: None while running."""
+    """Slots taken by each run on this node; a slot is free again when the process has really ended.
+
+    Job preparation and release tasks take none.
+    """
     recent: list[RecentTask] = field(default_factory=list)
     tasks_run: int = 0
     tasks_succeeded: int = 0
     leaving: bool = False
     """It takes no more tasks and leaves the pool when those it runs have ended."""
+    restart: NodeEvent | None = None
+    """It takes no more tasks and reboots, is reimaged or deallocated when those it runs have ended."""
+    place: int = 0
+    """The smallest number that no other node of the pool had at its allocation; its ports go by it."""
+    users: dict[str, NodeUser] = field(default_factory=dict)
 
     @property
     def slots_taken(self) -> int:
@@ -186,6 +218,12 @@ class Task:
     files_removed: bool = False
     waiting_for: int = 0
     """How many of its dependencies are not met yet."""
+    exclusive: bool = False
+    """A job manager that has its node for itself."""
+    dedicated_only: bool = False
+    """A job manager that Spot nodes do not take."""
+    given_up: bool = False
+    """It is older than a task may be: it runs no more and stays in the state that it was in."""
 
 
 @dataclass(slots=True)
@@ -213,6 +251,17 @@ class Tally:
         return self.tasks["active"] + self.tasks["preparing"] + self.tasks["running"]
 
 
+@dataclass(frozen=True, slots=True)
+class JobTask:
+    """What is acted upon of a job preparation or release task."""
+
+    id: str
+    max_retries: int = 0
+    wall_clock: float | None = None
+    waits_for_success: bool = True
+    reruns_after_reboot: bool = True
+
+
 @dataclass(slots=True)
 class JobTaskRun:
     """A job preparation or release task on one node."""
@@ -220,8 +269,15 @@ class JobTaskRun:
     node_id: str
     pool_id: str
     started: float
+    run: int | None = None
+    """Its run, while it is in one."""
     outcome: Outcome | None = None
     retries: int = 0
+    last_retry: float | None = None
+    interrupted: bool = False
+    """It was ended from outside, so that its outcome says nothing about the node."""
+    used: bool = False
+    """A task of the job was started on the node since."""
 
 
 @dataclass(slots=True)
@@ -247,11 +303,35 @@ class Job:
     disable_tasks: Literal["requeue", "terminate", "wait"] = "requeue"
     tasks: dict[str, Task] = field(default_factory=dict)
     runs: set[int] = field(default_factory=set)
-    """Runs of this job whose process has not ended yet."""
+    """Runs of tasks of this job whose process has not ended yet."""
+    side_runs: set[int] = field(default_factory=set)
+    """The same of its preparation and release tasks."""
     tally: Tally = field(default_factory=Tally)
+    manager: Task | None = None
+    """The job manager task, to be added with the job."""
+    ends_with_manager: bool = False
+    preparation_task: JobTask | None = None
+    release_task: JobTask | None = None
     preparation: dict[str, JobTaskRun] = field(default_factory=dict)
+    """By node, also those that are gone."""
     release: dict[str, JobTaskRun] = field(default_factory=dict)
     schedule_id: str | None = None
+    aging: bool = False
+    """A timer is set for the time when its oldest task is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a schedule creates jobs: not before `begin`, not after `end`, one in each `interval`.
+
+    A job that could not be created within `window` seconds of the time when it was due is left out. None is
+    without a limit; without an interval there is one job.
+    """
+
+    begin: float | None = None
+    end: float | None = None
+    window: float | None = None
+    interval: float | None = None
 
 
 @dataclass(slots=True)
@@ -263,12 +343,24 @@ class JobSchedule:
     created: float
     etag: str
     modified: float
+    timing: Timing
+    serial: int = 0
+    """Differs between two schedules that bear the same id one after the other."""
+    epoch: int = 0
+    """Counts plans, so that a timer of an earlier plan is known as stale."""
     state: JobScheduleState = JobScheduleState.ACTIVE
     state_since: float = 0.0
     previous: tuple[JobScheduleState, float] | None = None
     next_run: float | None = None
+    """When the next job comes due; None when none will."""
+    due: float | None = None
+    """Since when a job is due that has not been created yet."""
+    last_due: float | None = None
+    """When a job came due last, created or not."""
     jobs_created: int = 0
     recent_job: str | None = None
+    pool_id: str | None = None
+    """The auto pool that all jobs of the schedule share."""
     ended: float | None = None
 
 
@@ -279,6 +371,8 @@ class Account:
     pools: dict[str, Pool] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     schedules: dict[str, JobSchedule] = field(default_factory=dict)
+    stays: dict[str, Stay] = field(default_factory=dict)
+    """What each node that was ever allocated would be billed for, by its id."""
 
 
 def key(resource_id: str) -> str:

@@ -7,10 +7,10 @@ yield instructions; the runner carries these out and reports back with more even
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from batch_emulator import events
+from batch_emulator import events, node_events
 from batch_emulator.events import Event, Instruction
-from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, scaling, tasks
-from batch_emulator.scheduler.world import Delays, World
+from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, scaling, tasks, upkeep
+from batch_emulator.scheduler.world import Delays, Quotas, World
 
 Rule = Callable[[World, Any], Iterator[Instruction] | None]
 
@@ -29,6 +29,21 @@ RULES: dict[type[Event], Rule] = {
     events.SampleDue: scaling.sample,
     events.NodeStep: nodes.step,
     events.NodeGone: nodes.gone,
+    node_events.UpdatePool: pools.update,
+    node_events.FailResize: pools.fail_resize,
+    node_events.RestartNode: upkeep.restart,
+    node_events.StartNode: upkeep.start,
+    node_events.DisableScheduling: upkeep.disable_scheduling,
+    node_events.EnableScheduling: upkeep.enable_scheduling,
+    node_events.AddNodeUser: upkeep.add_user,
+    node_events.ReplaceNodeUser: upkeep.replace_user,
+    node_events.DeleteNodeUser: upkeep.delete_user,
+    node_events.PreemptNode: upkeep.preempt,
+    node_events.RestoreNode: upkeep.restore,
+    node_events.BreakNode: upkeep.break_down,
+    node_events.LoseContact: upkeep.lose_contact,
+    node_events.RegainContact: upkeep.regain_contact,
+    node_events.UpgradeNode: upkeep.upgrade,
     events.AddJob: jobs.add,
     events.UpdateJob: jobs.update,
     events.DisableJob: jobs.disable,
@@ -41,6 +56,7 @@ RULES: dict[type[Event], Rule] = {
     events.TerminateTask: tasks.terminate,
     events.DeleteTask: tasks.delete,
     events.ReactivateTask: tasks.reactivate,
+    events.PlacementDue: placement.due,
     events.RunEnded: runs.ended,
     events.RunExpired: runs.expired,
     events.RetentionExpired: tasks.retention_expired,
@@ -73,7 +89,7 @@ def _consequences(world: World) -> Iterator[Instruction]:
             if pool_key in world.account.pools:
                 yield from pools.settle(world, world.account.pools[pool_key])
         for pool_key in _taken(world.unplaced):
-            yield from placement.place(world, pool_key)
+            yield from placement.consider(world, pool_key)
 
 
 def _taken(marks: dict[str, None]) -> list[str]:
@@ -82,4 +98,4 @@ def _taken(marks: dict[str, None]) -> list[str]:
     return keys
 
 
-__all__ = ["RULES", "Delays", "World", "handle"]
+__all__ = ["RULES", "Delays", "Quotas", "World", "handle"]

@@ -13,14 +13,13 @@ from batch_emulator.events import (
     Instruction,
     JobExpired,
     JobSettled,
-    Kill,
     RemoveJobFiles,
     TerminateJob,
     UpdateJob,
 )
 from batch_emulator.lifecycle import JobEvent, JobState
 from batch_emulator.resources import Job, Task, key
-from batch_emulator.scheduler import dependencies, tasks
+from batch_emulator.scheduler import dependencies, quotas, tasks
 from batch_emulator.scheduler.books import ReadyTasks
 from batch_emulator.scheduler.world import World
 
@@ -31,6 +30,7 @@ def add(world: World, event: AddJob) -> Iterator[Instruction]:
     existing = world.account.jobs.get(job_key)
     if existing is not None:
         raise errors.JobBeingDeleted if existing.state is JobState.DELETING else errors.JobExists
+    quotas.check_jobs(world)
     job.serial = world.next_number()
     job.state_since = world.now
     world.account.jobs[job_key] = job
@@ -114,7 +114,7 @@ def delete(world: World, event: DeleteJob) -> Iterator[Instruction]:
         raise errors.JobBeingDeleted
     world.move_job(job, JobEvent.DELETE)
     for run_id in list(job.runs):
-        yield Kill(run_id)
+        yield from tasks.kill(world, run_id)
     world.touch_job(job)
 
 
@@ -132,7 +132,7 @@ def _disable(world: World, job: Job, running: str) -> Iterator[Instruction]:
     for task in [task for task in job.tasks.values() if task.run is not None]:
         if running == "requeue":
             if task.run is not None:
-                yield Kill(task.run)
+                yield from tasks.kill(world, task.run)
             tasks.requeue(world, job, task)
         elif running == "terminate":
             yield from tasks.stop(world, job, task, tasks.ENDED_BY_USER)

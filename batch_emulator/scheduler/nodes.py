@@ -25,10 +25,14 @@ def step(world: World, event: NodeStep) -> Iterator[Instruction]:
     pool = world.pool(event.pool)
     if node.state is NodeState.CREATING:
         world.move_node(node, NodeEvent.ALLOCATED)
+        node.imaged = world.now
         yield After(world.delays.starting, NodeStep(event.pool, node.id, world.now))
     elif node.state in (NodeState.REBOOTING, NodeState.REIMAGING, NodeState.UPGRADING_OS):
+        node.imaged = world.now if node.state is NodeState.REIMAGING else node.imaged
         world.move_node(node, NodeEvent.RESTARTED)
         yield After(world.delays.starting, NodeStep(event.pool, node.id, world.now))
+    elif node.state is NodeState.DEALLOCATING:
+        world.move_node(node, NodeEvent.DEALLOCATED)
     elif node.state is NodeState.STARTING:
         yield from _booted(world, pool, node)
 
@@ -40,7 +44,7 @@ def _booted(world: World, pool: Pool, node: Node) -> Iterator[Instruction]:
         world.move_node(node, NodeEvent.BOOTED)
         world.book(pool, node)
         return
-    node.start_task = StartTaskRun(started=world.now)
+    node.start_task = StartTaskRun(started=world.now, document=dict(start_task))
     yield from _run_start_task(world, pool, node)
     if start_task.get("waitForSuccess", True):
         world.move_node(node, NodeEvent.START_TASK_BEGAN)
@@ -61,8 +65,8 @@ def start_task_ended(world: World, run_id: int, run: Run, outcome: Outcome) -> I
     if node is None or node.start_run != run_id or node.start_task is None:
         return
     pool = world.pool(run.pool)
-    start_task = pool.start_task or {}
     info = node.start_task
+    start_task = info.document
     exited_badly = outcome.exit_code not in (None, 0)
     limit = start_task.get("maxTaskRetryCount", 0)
     if exited_badly and (limit == -1 or info.retries < limit):
@@ -71,6 +75,7 @@ def start_task_ended(world: World, run_id: int, run: Run, outcome: Outcome) -> I
         yield from _run_start_task(world, pool, node)
         return
     info.ended, info.exit_code, info.failure = outcome.ended, outcome.exit_code, outcome.failure
+    info.container = outcome.container
     node.start_run = None
     if node.state is not NodeState.WAITING_FOR_START_TASK:
         return
@@ -88,7 +93,7 @@ def slots_freed(world: World, run_id: int, run: Run) -> Iterator[Instruction]:
         return
     node.runs.pop(run_id, None)
     pool = world.pool(run.pool)
-    if not node.runs and node.state is NodeState.RUNNING:
+    if not node.slots_taken and node.state is NodeState.RUNNING:
         world.move_node(node, NodeEvent.LAST_TASK_ENDED)
     world.book(pool, node)
     if node.leaving and not node.runs:
@@ -107,18 +112,25 @@ def dismiss(world: World, pool: Pool, node: Node, disposal: Disposal) -> Iterato
     waits = disposal in ("taskcompletion", "retaineddata")
     if waits and node.runs:
         return
-    yield from _end_runs(world, node, requeue=disposal != "terminate")
+    yield from end_runs(world, node, requeue=disposal != "terminate")
     yield from _leave(world, pool, node)
 
 
-def _end_runs(world: World, node: Node, *, requeue: bool) -> Iterator[Instruction]:
+def end_runs(world: World, node: Node, *, requeue: bool, by_user: bool = True) -> Iterator[Instruction]:
+    """End all that runs on a node, its start task too; tasks go back to their queues or are completed."""
     if node.start_run is not None:
         yield Kill(node.start_run)
+        node.start_run = None
+    yield from end_tasks(world, node, requeue=requeue, by_user=by_user)
+
+
+def end_tasks(world: World, node: Node, *, requeue: bool, by_user: bool = True) -> Iterator[Instruction]:
+    """End the tasks on a node: back to their queues, or completed."""
     for run_id in list(node.runs):
         run = world.runs[run_id]
         if run.kind == "task":
-            yield from tasks.lose(world, run_id, run, keep=requeue)
-        yield Kill(run_id)
+            yield from tasks.lose(world, run_id, run, keep=requeue, by_user=by_user)
+        yield from tasks.kill(world, run_id)
 
 
 def _leave(world: World, pool: Pool, node: Node) -> Iterator[Instruction]:
@@ -134,6 +146,8 @@ def gone(world: World, event: NodeGone) -> Iterator[Instruction]:
         return
     pool = world.pool(event.pool)
     del pool.nodes[node.id]
+    if node.id in world.account.stays:
+        world.account.stays[node.id].leave(world.now)
     world.free[event.pool].set(node.id, None)
     yield RemoveNode(event.pool, node.id)
     world.touch_pool(pool)

@@ -1,9 +1,9 @@
 """The rules of pools: how they grow, shrink and go."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 
-from batch_emulator import errors
+from batch_emulator import errors, ledger
 from batch_emulator.events import (
     AddPool,
     After,
@@ -26,8 +26,9 @@ from batch_emulator.lifecycle import (
     PoolState,
     after,
 )
+from batch_emulator.node_events import FailResize, UpdatePool
 from batch_emulator.resources import Disposal, Failure, Node, Pool, key
-from batch_emulator.scheduler import nodes
+from batch_emulator.scheduler import nodes, quotas
 from batch_emulator.scheduler.books import FreeSlots
 from batch_emulator.scheduler.world import World
 
@@ -48,6 +49,7 @@ def add(world: World, event: AddPool) -> Iterator[Instruction]:
     existing = world.account.pools.get(key(pool.id))
     if existing is not None:
         raise errors.PoolBeingDeleted if existing.state is PoolState.DELETING else errors.PoolExists
+    quotas.check_pools(world)
     pool.serial = world.next_number()
     pool.state_since = world.now
     world.account.pools[key(pool.id)] = pool
@@ -138,28 +140,55 @@ def remove_nodes(world: World, event: RemoveNodes) -> Iterator[Instruction]:
 
 
 def allocated(world: World, event: AllocationDone) -> Iterator[Instruction]:
-    """Let the missing nodes appear, creating."""
+    """Let the missing nodes appear, creating; with too few cores for all, the resize ends with an error."""
     pool = world.account.pools.get(event.pool)
     if pool is None or pool.resize_epoch != event.epoch:
         return
+    taken = {node.place for node in pool.nodes.values()}
+    places = (place for place in count() if place not in taken)
+    failures = []
     for is_dedicated, target in targets(pool):
         have = sum(node.dedicated is is_dedicated for node in pool.nodes.values() if not node.leaving)
-        for _ in range(target - have):
-            node = _new_node(world, pool, is_dedicated=is_dedicated)
+        granted, failure = quotas.grant(world, pool, target - have, is_dedicated=is_dedicated)
+        failures += [failure] if failure is not None else []
+        for _ in range(granted):
+            node = _new_node(world, pool, next(places), is_dedicated=is_dedicated)
             pool.nodes[node.id] = node
             yield After(world.delays.creating, NodeStep(event.pool, node.id, node.state_since))
+    if failures and pool.allocation is AllocationState.RESIZING:
+        _fail(world, pool, failures)
     world.touch_pool(pool)
 
 
-def _new_node(world: World, pool: Pool, *, is_dedicated: bool) -> Node:
+def _fail(world: World, pool: Pool, failures: list[Failure]) -> None:
+    world.move_allocation(pool, AllocationEvent.FAILED)
+    pool.resize_epoch = world.next_number()
+    pool.resize_errors += failures
+
+
+def fail_resize(world: World, event: FailResize) -> None:
+    """End a resize that is under way with an error; the pool keeps the nodes that it has."""
+    pool = usable(world, event.pool)
+    if pool.allocation is not AllocationState.RESIZING:
+        raise errors.OperationInvalidForCurrentState(Reason="The pool is not being resized.")
+    _fail(world, pool, [event.error])
+
+
+def _new_node(world: World, pool: Pool, place: int, *, is_dedicated: bool) -> Node:
     number = world.next_number()
+    node_id = world.new_node_id(is_dedicated)
+    world.account.stays[node_id] = ledger.begin(
+        pool.id, node_id, dedicated=is_dedicated, vm_size=pool.document["vmSize"], now=world.now
+    )
     return Node(
-        id=world.new_node_id(is_dedicated),
+        id=node_id,
+        place=place,
         pool_id=pool.id,
         dedicated=is_dedicated,
         allocated=world.now,
         state_since=world.now,
         serial=number,
+        imaged=world.now,
         ip_address=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
     )
 
@@ -213,6 +242,25 @@ def stop_resize(world: World, event: StopResize) -> Iterator[Instruction]:
     pool.target_dedicated = current(pool, is_dedicated=True)
     pool.target_low_priority = current(pool, is_dedicated=False)
     yield After(0.0, AllocationDone(event.pool, pool.resize_epoch))
+
+
+CHANGEABLE = frozenset({"startTask", "applicationPackageReferences", "metadata"})
+"""What can be changed of a pool with nodes (documented)."""
+
+
+def update(world: World, event: UpdatePool) -> None:
+    """Change a pool; most of it only while it has no nodes (documented, the error is assumed)."""
+    pool = usable(world, event.pool)
+    fixed = sorted(event.changed - CHANGEABLE)
+    if fixed and pool.nodes:
+        raise errors.OperationNotValidOnPool(
+            Reason=f"{', '.join(fixed)} can be changed only while the pool has no nodes."
+        )
+    pool.document, pool.slots_per_node = event.new.document, event.new.slots_per_node
+    if event.new.fill != pool.fill:
+        pool.fill = event.new.fill
+        world.free[event.pool] = FreeSlots(pool.fill)
+    pool.modified, pool.etag = event.new.modified, event.new.etag
 
 
 def delete(world: World, event: DeletePool) -> Iterator[Instruction]:

@@ -1,26 +1,33 @@
 """The rules of runs: how a process that ended, or ran too long, bears on its task and its node."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from batch_emulator.events import Instruction, Kill, RunEnded, RunExpired
+from batch_emulator.events import Instruction, RunEnded, RunExpired
 from batch_emulator.lifecycle import JobState, TaskEvent
-from batch_emulator.resources import Failure, Job, Outcome, Task
-from batch_emulator.scheduler import nodes, tasks
+from batch_emulator.resources import Job, Outcome, Task
+from batch_emulator.scheduler import job_tasks, nodes, tasks, upkeep
 from batch_emulator.scheduler.world import Run, World
-
-OUT_OF_TIME = Failure(
-    "ServerError",
-    "TaskEnded",
-    "The task was ended since its maximum wall clock time was exceeded.",
-)
 
 
 def expired(world: World, event: RunExpired) -> Iterator[Instruction]:
     """End a run that has used up its wall clock time."""
     run = world.runs.get(event.run)
-    if run is not None:
-        run.expired = True
-        yield Kill(event.run)
+    if run is None or run.ending:
+        return
+    if run.kind == "task" and not _used_up(world, run, event.run):
+        return
+    run.expired = True
+    yield from tasks.kill(world, event.run)
+
+
+def _used_up(world: World, run: Run, run_id: int) -> bool:
+    # A client may have given the task another limit since the timer was set.
+    job = world.account.jobs.get(run.job)
+    task = job.tasks.get(run.task) if job else None
+    if task is None or task.run != run_id or task.started is None or task.wall_clock is None:
+        return False
+    return world.now + 1e-6 >= task.started + task.wall_clock
 
 
 def ended(world: World, event: RunEnded) -> Iterator[Instruction]:
@@ -31,6 +38,10 @@ def ended(world: World, event: RunEnded) -> Iterator[Instruction]:
     if run.kind == "start task":
         yield from nodes.start_task_ended(world, event.run, run, event.outcome)
         return
+    if run.kind in ("preparation", "release"):
+        yield from job_tasks.ended(world, event.run, run, event.outcome)
+        yield from _free(world, event.run, run)
+        return
     job = world.account.jobs.get(run.job)
     if job is not None:
         job.runs.discard(event.run)
@@ -38,13 +49,18 @@ def ended(world: World, event: RunEnded) -> Iterator[Instruction]:
         if task is not None and task.run == event.run:
             yield from _conclude(world, job, task, run, event.outcome)
         world.touch_job(job)
-    yield from nodes.slots_freed(world, event.run, run)
+    yield from _free(world, event.run, run)
+
+
+def _free(world: World, run_id: int, run: Run) -> Iterator[Instruction]:
+    yield from nodes.slots_freed(world, run_id, run)
+    yield from upkeep.drained(world, run)
 
 
 def _conclude(world: World, job: Job, task: Task, run: Run, outcome: Outcome) -> Iterator[Instruction]:
     task.run = None
     if run.expired:
-        outcome = Outcome(outcome.started, outcome.ended, outcome.exit_code, OUT_OF_TIME)
+        outcome = replace(outcome, failure=job_tasks.OUT_OF_TIME)
     elif _tries_again(job, task, outcome):
         task.retries += 1
         task.last_retry = world.now

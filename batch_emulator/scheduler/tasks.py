@@ -12,6 +12,9 @@ from batch_emulator.events import (
     ReactivateTask,
     RemoveTaskFiles,
     RetentionExpired,
+    RunEnded,
+    RunExpired,
+    RunTask,
     TerminateTask,
 )
 from batch_emulator.lifecycle import JobState, TaskEvent, TaskState
@@ -77,18 +80,44 @@ def _remove_files(task: Task) -> Iterator[Instruction]:
         yield RemoveTaskFiles(key(task.pool_id), task.node_id, task.job_id, task.id)
 
 
+def launch(world: World, job: Job, task: Task, run_id: int) -> Iterator[Instruction]:
+    """Start the process of a task on the node that was chosen for it."""
+    run = world.runs[run_id]
+    run.begun = True
+    world.move_task(job, task, TaskEvent.START)
+    task.started = world.now
+    yield RunTask(run_id, run.pool, run.node, run.job, run.task)
+    if task.wall_clock is not None:
+        yield After(task.wall_clock, RunExpired(run_id))
+
+
+def kill(world: World, run_id: int) -> Iterator[Instruction]:
+    """End a run; where there is no process yet, its end needs nobody else."""
+    run = world.runs.get(run_id)
+    if run is None or run.ending:
+        return
+    run.ending = True
+    if run.begun:
+        yield Kill(run_id)
+    else:
+        yield After(0.0, RunEnded(run_id, Outcome(world.now, world.now, None, ENDED_BY_USER)))
+
+
 def stop(world: World, job: Job, task: Task, failure: Failure) -> Iterator[Instruction]:
     """Complete a task that has not ended by itself, and end its process."""
     world.ready[key(job.id)].discard(key(task.id), task)
     if task.run is not None:
-        yield Kill(task.run)
+        yield from kill(world, task.run)
     task.run = None
     outcome = Outcome(task.started or world.now, world.now, None, failure)
     yield from complete(world, job, task, TaskEvent.TERMINATE, outcome)
 
 
-def lose(world: World, run_id: int, run: Run, *, keep: bool) -> Iterator[Instruction]:
-    """Take a task off a node that goes: back to its queue, or completed as ended."""
+def lose(world: World, run_id: int, run: Run, *, keep: bool, by_user: bool = True) -> Iterator[Instruction]:
+    """Take a task off a node that goes: back to its queue, or completed as ended.
+
+    Only what a user asked for counts as a requeue (documented).
+    """
     job = world.account.jobs.get(run.job)
     task = job.tasks.get(run.task) if job else None
     if job is None or task is None or task.run != run_id:
@@ -96,15 +125,23 @@ def lose(world: World, run_id: int, run: Run, *, keep: bool) -> Iterator[Instruc
     if not keep:
         yield from stop(world, job, task, ENDED_BY_USER)
         return
-    requeue(world, job, task)
+    if by_user:
+        requeue(world, job, task)
+    else:
+        take_off(world, job, task, TaskEvent.REQUEUE)
 
 
 def requeue(world: World, job: Job, task: Task) -> None:
     """Put a running task back into its queue; its attempt does not count as a retry (documented)."""
-    world.move_task(job, task, TaskEvent.REQUEUE)
-    task.run = task.started = None
     task.requeues += 1
     task.last_requeue = world.now
+    take_off(world, job, task, TaskEvent.REQUEUE)
+
+
+def take_off(world: World, job: Job, task: Task, event: TaskEvent) -> None:
+    """Take a task off its node and let it wait for another."""
+    world.move_task(job, task, event)
+    task.run = task.started = None
     task.pool_id = task.node_id = None
     world.make_ready(job, task)
 
@@ -125,7 +162,7 @@ def delete(world: World, event: DeleteTask) -> Iterator[Instruction]:
     del job.tasks[event.task]
     job.tally.add(task, -1)
     if task.run is not None:
-        yield Kill(task.run)
+        yield from kill(world, task.run)
     yield from _remove_files(task)
     world.touch_job(job)
 

@@ -8,21 +8,26 @@ from batch_emulator import errors
 from batch_emulator.lifecycle import (
     ALLOCATION,
     JOB,
+    JOB_SCHEDULE,
     NODE,
     TASK,
     AllocationEvent,
     JobEvent,
+    JobScheduleEvent,
     JobState,
     NodeEvent,
     NodeState,
     TaskEvent,
     after,
 )
-from batch_emulator.resources import Account, Job, Node, Pool, Task, key
+from batch_emulator.resources import Account, Job, JobSchedule, Node, Pool, Task, key
 from batch_emulator.scheduler.books import FreeSlots, ReadyTasks
 
 WORKING = frozenset({NodeState.IDLE, NodeState.RUNNING})
 """States in which a node takes tasks."""
+
+
+RunKind = Literal["task", "start task", "preparation", "release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,42 @@ class Delays:
     allocation: float = 0.0
     creating: float = 0.0
     starting: float = 0.0
+    scheduling: float = 0.0
+    """From a task that is ready, or a slot that is free, to the task's start."""
+    launching: float = 0.0
+    """Of a run, before its process starts; kept by the runner."""
+    restarting: float = 0.0
+    """Of a node that is rebooted, reimaged, upgraded or deallocated, before it starts or is gone."""
     leaving: float = 0.0
     deleting_job: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much the account may have at once; None is without limit."""
+
+    pools: int | None = None
+    active_jobs: int | None = None
+    """Jobs that are not completed and job schedules, together."""
+    dedicated_cores: int | None = None
+    low_priority_cores: int | None = None
 
 
 @dataclass(slots=True)
 class Run:
     """One attempt to run one command on a node."""
 
-    kind: Literal["task", "start task"]
+    kind: RunKind
     pool: str
     node: str
     slots: int
     job: str = ""
     task: str = ""
     expired: bool = False
+    begun: bool = True
+    """The runner has it; a task that waits for its node to be prepared has no process yet."""
+    ending: bool = False
+    """It was told to end."""
 
 
 @dataclass(slots=True)
@@ -56,6 +82,7 @@ class World:
     account: Account
     new_node_id: Callable[[bool], str]
     delays: Delays = field(default_factory=Delays)
+    quotas: Quotas = field(default_factory=Quotas)
     now: float = 0.0
     runs: dict[int, Run] = field(default_factory=dict)
     ready: dict[str, ReadyTasks] = field(default_factory=dict)
@@ -71,8 +98,11 @@ class World:
     """Tasks that completed in this event, and whose consequences are still to be drawn."""
     unsettled_pools: dict[str, None] = field(default_factory=dict)
     unsettled_jobs: dict[str, None] = field(default_factory=dict)
+    unsettled_schedules: dict[str, None] = field(default_factory=dict)
     unplaced: dict[str, None] = field(default_factory=dict)
     """Pools in which a task became ready or a slot became free in this event."""
+    placing: set[str] = field(default_factory=set)
+    """Pools in which tasks are about to be placed, after the delay of scheduling."""
 
     def next_number(self) -> int:
         """A number that was not given before: for runs, serials and addresses."""
@@ -92,6 +122,13 @@ class World:
             return self.account.jobs[job]
         except KeyError:
             raise errors.JobNotFound from None
+
+    def schedule(self, schedule: str) -> JobSchedule:
+        """The job schedule, or JobScheduleNotFound."""
+        try:
+            return self.account.schedules[schedule]
+        except KeyError:
+            raise errors.JobScheduleNotFound from None
 
     def task(self, job: str, task: str) -> Task:
         """The task, or JobNotFound or TaskNotFound."""
@@ -113,9 +150,19 @@ class World:
         """Let the end of this event look whether the job is settled now."""
         self.unsettled_jobs[key(job.id)] = None
 
+    def touch_schedule(self, schedule: JobSchedule) -> None:
+        """Let the end of this event look whether the schedule is settled now."""
+        self.unsettled_schedules[key(schedule.id)] = None
+
     def book(self, pool: Pool, node: Node) -> None:
-        """Enter the node's free slots in the books: none unless it works and takes tasks."""
-        takes_tasks = node.state in WORKING and node.scheduling_enabled and not node.leaving
+        """Enter the node's free slots in the books: none unless it works and takes tasks.
+
+        An idle node that is not to take tasks goes offline.
+        """
+        if node.state is NodeState.IDLE and not node.scheduling_enabled:
+            self.move_node(node, NodeEvent.SCHEDULING_DISABLED)
+        wanted = node.scheduling_enabled and not node.leaving and node.restart is None
+        takes_tasks = node.state in WORKING and wanted
         free = pool.slots_per_node - node.slots_taken if takes_tasks else None
         self.free[key(pool.id)].set(node.id, free)
         if free:
@@ -136,6 +183,8 @@ class World:
         """Change the state of a node."""
         node.state = after(NODE, node.state, event)
         node.state_since = self.now
+        if node.id in self.account.stays:
+            self.account.stays[node.id].enter(node.state, self.now)
         return node.state
 
     def move_job(self, job: Job, event: JobEvent) -> JobState:
@@ -144,6 +193,12 @@ class World:
         job.previous = (job.state, job.state_since)
         job.state, job.state_since = state, self.now
         return state
+
+    def move_schedule(self, schedule: JobSchedule, event: JobScheduleEvent) -> None:
+        """Change the state of a job schedule, keeping the previous one."""
+        state = after(JOB_SCHEDULE, schedule.state, event)
+        schedule.previous = (schedule.state, schedule.state_since)
+        schedule.state, schedule.state_since = state, self.now
 
     def move_task(self, job: Job, task: Task, event: TaskEvent) -> None:
         """Change the state of a task, keeping the previous one and the job's tally."""
