@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-PLACEHOLDERS = ("input", "name", "stem", "suffix", "output")
+from batch_tasks.templates import (
+    PART,
+    PLACEHOLDERS,
+    filled,
+    is_pattern,
+    quoted_fields,
+    shell_line,
+    template_problems,
+)
+
 LONGEST_COMMAND = 32_768
 """Characters; what Batch allows a command line (seen in its error text), kept for ours too."""
 LONGEST_FILE_NAME = 255  # bytes, on Linux
+RUNNER = "run_files.py"
+"""The script that every task runs; it lies beside the shipped files."""
+TAKEN_ON_NODES = frozenset({RUNNER, "result.json", "files", "inputs", "outputs", "parts"})
+"""Names in a task's working directory that a shipped file cannot have."""
 
-_FIELD = re.compile(r"(?P<shell>\$\{[^}]*\})|\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OUR_VARIABLES = frozenset({"RUN_FILES", "FILE_NAME", "TASK_FILES_DIR"})
 
 
 @dataclass(frozen=True)
@@ -40,13 +54,40 @@ class Image:
     node_agent: str = "batch.node.ubuntu 24.04"
 
 
+CONTAINER_HOST = Image("microsoft-dsvm", "ubuntu-hpc", "2404", "batch.node.ubuntu 24.04")
+"""An image whose nodes can run containers (documented: capability DockerCompatible)."""
+
+
 @dataclass(frozen=True)
 class FileRun:
-    """The command for one file, ready for the shell, and its outputs, relative to the file's folder."""
+    """The command for one file, ready for the shell, and its outputs, relative to the file's folder; `part`
+    is the one that a merge reads.
+    """
 
     command: str
     outputs: tuple[str, ...]
     patterns: tuple[str, ...]
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One more Batch task, after all others: it reads a part that each file's command left for it.
+
+    Attributes:
+        part: the template of the file that each command also leaves, such as `{name}.counts`. The command
+            knows it as `{part}`. It stays in storage.
+        command: a shell line as a workload's. Its `{input}` is the list of the parts, JSON: a list of
+            `{"file": key of the input, "part": path}`, in the order of the inputs. Paths are relative to
+            "$TASK_FILES_DIR"; there is none for a file that failed.
+        outputs: what the command must leave, in the output folder itself.
+        node_files: scripts shipped for it, beside those of the workload.
+    """
+
+    part: str
+    command: str
+    outputs: tuple[str, ...]
+    node_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +104,8 @@ class Workload:
         node_files: scripts shipped to the node.
         environment: settings the command sees.
         start_task: what prepares a node.
+        container_image: runs the commands within a container of this image, which must hold `python3`.
+        merge: what is made of all files together.
         file_minutes: how long one file may take before its task is ended.
         retries: how often Batch runs a failed task again.
     """
@@ -74,6 +117,8 @@ class Workload:
     environment: Mapping[str, str] = field(default_factory=dict)
     start_task: StartTask | None = None
     image: Image = Image()
+    container_image: str = ""
+    merge: Merge | None = None
     file_minutes: float = 60.0
     retries: int = 0
 
@@ -81,42 +126,89 @@ class Workload:
         """The command and the outputs for a file of this name."""
         path = PurePosixPath(name)
         values = {"input": name, "name": name, "stem": path.stem, "suffix": path.suffix}
-        literal = tuple(_filled(text, values) for text in self.outputs if not is_pattern(text))
-        patterns = tuple(_filled(text, values) for text in self.outputs if is_pattern(text))
+        literal = tuple(filled(text, values) for text in self.outputs if not is_pattern(text))
+        patterns = tuple(filled(text, values) for text in self.outputs if is_pattern(text))
         if literal:
             values["output"] = literal[0]
-        return FileRun(_shell_line(self.command, values), literal, patterns)
+        if self.merge:
+            values[PART] = filled(self.merge.part, values)
+        return FileRun(shell_line(self.command, values), literal, patterns, values.get(PART, ""))
+
+    @property
+    def merging(self) -> Workload | None:
+        """The merge as a workload of its own, which runs on the list of the parts."""
+        merge = self.merge
+        if merge is None:
+            return None
+        return replace(
+            self, command=merge.command, outputs=merge.outputs, node_files=merge.node_files, merge=None
+        )
+
+    @property
+    def shipped(self) -> tuple[Path, ...]:
+        """Every file that some node gets, each once."""
+        return tuple(dict.fromkeys((*self.node_files, *(self.merge.node_files if self.merge else ()))))
 
     def problems(self) -> list[str]:
         """What is wrong with the workload itself, in sentences; empty when it can run."""
-        found = list(_template_problems("command", self.command, self._known(in_command=True)))
+        found = [*self._command_problems(), *self._node_file_problems(), *self._environment_problems()]
+        if self.start_task and len(self.start_task.command) > LONGEST_COMMAND:
+            found.append(f"The command that prepares a node is over {LONGEST_COMMAND} characters long.")
+        return found + self._merge_problems()
+
+    def _merge_problems(self) -> list[str]:
+        if self.merge is None or self.merging is None:
+            return []
+        part = self.merge.part
+        found = [f"In the merge: {problem}" for problem in self.merging._command_problems()]  # noqa: SLF001
+        found.extend(template_problems(f"part {part!r}", part, self._known(in_command=False)))
+        if is_pattern(part) or "/" in part or not part:
+            found.append(f"The part {part!r} must name one file: no '/', '*', '?' or '['.")
+        return found
+
+    def _command_problems(self) -> list[str]:
+        found = list(template_problems("command", self.command, self._known(in_command=True)))
         if not self.command.strip():
             found.append("The command is empty: say what to run for each file.")
         if not self.outputs:
             found.append("No output is named: say which files the command leaves, such as '{stem}.out'.")
         for text in self.outputs:
-            found.extend(_template_problems(f"output {text!r}", text, self._known(in_command=False)))
+            found.extend(template_problems(f"output {text!r}", text, self._known(in_command=False)))
             if text.startswith("/") or ".." in PurePosixPath(text).parts or text in {"", "."}:
                 found.append(
                     f"The output {text!r} must lie in the folder the command runs in: no '/' first, no '..'."
                 )
         found += [
             f"The command has quotes around {{{name}}}: take them away, it is quoted already."
-            for name in _quoted_fields(self.command)
+            for name in quoted_fields(self.command)
         ]
-        found += [
-            f"The script {path} to ship to the nodes does not exist."
-            for path in self.node_files
-            if not path.is_file()
-        ]
+        if len(self.command) > LONGEST_COMMAND:
+            found.append(f"The command has {len(self.command)} characters; {LONGEST_COMMAND} may be.")
         return found
+
+    def _node_file_problems(self) -> Iterator[str]:
+        count = Counter(path.name for path in self.shipped)
+        for path in self.shipped:
+            if not path.is_file():
+                yield f"The file {str(path)!r} to ship to the nodes does not exist, or is no file."
+            if path.name in TAKEN_ON_NODES:
+                yield f"The file {str(path)!r} cannot be shipped under a name that every task uses itself."
+        for name in (name for name, times in count.items() if times > 1):
+            yield f"{count[name]} files to ship are called {name!r}: they would replace one another."
+
+    def _environment_problems(self) -> Iterator[str]:
+        for name in self.environment:
+            if not _VARIABLE.fullmatch(name):
+                yield f"The environment variable {name!r} must be of letters, digits and '_', no digit first."
+            elif name in _OUR_VARIABLES or name.startswith("AZ_BATCH_"):
+                yield f"The environment variable {name} is set by every task itself: choose another name."
 
     def file_problems(self, name: str) -> list[str]:
         """What is wrong with running this workload on a file of this name."""
         run = self.for_file(name)
         found = [
             f"The output of {name!r} gets a name of over {LONGEST_FILE_NAME} bytes: shorten the input's."
-            for output in run.outputs
+            for output in (*run.outputs, run.part)
             if any(len(os.fsencode(part)) > LONGEST_FILE_NAME for part in output.split("/"))
         ]
         if len(run.command) > LONGEST_COMMAND:
@@ -126,69 +218,9 @@ class Workload:
         return found
 
     def _known(self, *, in_command: bool) -> set[str]:
-        known = set(PLACEHOLDERS)
+        known = set(PLACEHOLDERS) - {PART}
         if not in_command or all(is_pattern(text) for text in self.outputs):
             known.discard("output")
+        if in_command and self.merge:
+            known.add(PART)
         return known
-
-
-def is_pattern(output: str) -> bool:
-    """Whether an output template is a pattern rather than a name."""
-    return any(letter in output for letter in "*?[")
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its fields as they are: for names that no shell sees."""
-    literal = is_pattern(template)
-
-    def value(found: re.Match[str]) -> str:
-        if found["name"] is None:
-            return found["shell"] or f"{{{found['literal']}}}"
-        text = values[found["name"]]
-        return re.sub(r"([*?[])", r"[\1]", text) if literal else text
-
-    return _FIELD.sub(value, template)
-
-
-def _shell_line(template: str, values: Mapping[str, str]) -> str:
-    """The template with its fields quoted for the shell. A name that begins a word and has a leading dash
-    gets `./` before it, so that no command takes it for an option.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        if found["name"] is None:
-            return found["shell"] or f"{{{found['literal']}}}"
-        text = values[found["name"]]
-        begins_word = found.start() == 0 or template[found.start() - 1].isspace()
-        return shlex.quote(f"./{text}" if begins_word and text.startswith("-") else text)
-
-    return _FIELD.sub(value, template)
-
-
-def _template_problems(what: str, template: str, known: set[str]) -> Iterator[str]:
-    for found in _FIELD.finditer(template):
-        name = found["name"]
-        if name is not None and name not in known:
-            listed = ", ".join(f"{{{field}}}" for field in PLACEHOLDERS if field in known)
-            yield f"The {what} has {{{name}}}, none of {listed}. Write {{{{{name}}}}} for the text itself."
-
-
-def _quoted_fields(command: str) -> Iterator[str]:
-    """The fields that stand inside shell quotes, where our own quoting would be undone."""
-    quote = ""
-    position = 0
-    fields = {found.start(): found for found in _FIELD.finditer(command)}
-    while position < len(command):
-        found = fields.get(position)
-        letter = command[position]
-        if found is not None:
-            if quote and found["name"] in PLACEHOLDERS:
-                yield found["name"]
-            position = found.end()
-            continue
-        if letter == "\\" and quote != "'":
-            position += 2
-            continue
-        if letter in "'\"" and quote in {"", letter}:
-            quote = "" if quote else letter
-        position += 1

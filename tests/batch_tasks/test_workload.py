@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_tasks.workload import FileRun, Workload
+from batch_tasks.workload import FileRun, Merge, StartTask, Workload
 
 AWKWARD = [
     "a b.txt",
@@ -32,6 +32,10 @@ AWKWARD = [
     ".hidden",
     "a.b.c.txt",
     "x" * 200,
+    "host:file.txt",
+    "name=value.txt",
+    "+1.txt",
+    "@list.txt",
 ]
 file_names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60
@@ -53,8 +57,9 @@ def workload(command: str, *outputs: str) -> Workload:
 def test_a_command_sees_exactly_the_name_of_its_file(name: str) -> None:
     run = workload("show {input} --to={stem}.out", "{stem}.out").for_file(name)
     seen = words_seen_by_a_command(run.command)
-    shown = f"./{name}" if name.startswith("-") else name
+    shown = f"./{name}" if name[0] in "-+@" or set(":=") & set(name) else name
     assert seen == [shown, f"--to={PurePosixPath(name).stem}.out"]
+    assert PurePosixPath(shown) == PurePosixPath(name)
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,7 +68,7 @@ def test_a_command_sees_any_name(name: str) -> None:
     run = workload("show x{input} {suffix}. {output}", "{stem}_OUT{suffix}").for_file(name)
     path = PurePosixPath(name)
     output = f"{path.stem}_OUT{path.suffix}"
-    shown = f"./{output}" if output.startswith("-") else output
+    shown = f"./{output}" if output[0] in "-+@" or set(":=") & set(output) else output
     assert words_seen_by_a_command(run.command) == [f"x{name}", f"{path.suffix}.", shown]
     assert run.outputs == (output,)
 
@@ -119,3 +124,62 @@ def test_quotes_beside_a_field_are_fine(command: str) -> None:
 def test_an_output_whose_name_linux_cannot_hold_is_refused_before_anything_runs() -> None:
     assert workload("x", "{stem}_OUTPUT{suffix}").file_problems("ä" * 126) != []
     assert workload("x", "{stem}_OUTPUT{suffix}").file_problems("a" * 240) == []
+
+
+def test_files_to_ship_of_one_name_or_a_name_in_use_are_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a/tool.py", "b/tool.py", "run_files.py", "good.py")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    problems = Workload("test", "x", ("y",), node_files=tuple(paths)).problems()
+    assert len(problems) == 2
+    assert any("2 files to ship are called 'tool.py'" in problem for problem in problems)
+    assert any("run_files.py" in problem and "every task uses itself" in problem for problem in problems)
+
+
+def test_a_file_shipped_for_files_and_merge_alike_is_no_clash(tmp_path: Path) -> None:
+    script = tmp_path / "tool.py"
+    script.touch()
+    merge = Merge("{name}.part", "x {input}", ("all",), (script,))
+    merging = Workload("test", "x > {output} > {part}", ("{stem}.out",), (script,), merge=merge)
+    assert merging.problems() == []
+    assert merging.shipped == (script,)
+
+
+def test_a_merge_has_a_part_of_each_file_and_a_command_for_all() -> None:
+    merge = Merge("{stem}.part", "cat {input} > {output}", ("all.txt",))
+    merging = Workload("test", "x {input} {part}", ("{stem}.out",), merge=merge)
+    assert merging.for_file("a b.txt") == FileRun("x 'a b.txt' 'a b.part'", ("a b.out",), (), "a b.part")
+    assert merging.merging is not None
+    assert merging.merging.for_file("parts.json").command == "cat parts.json > all.txt"
+
+
+@pytest.mark.parametrize(
+    ("merge", "told"),
+    [
+        (Merge("", "x", ("y",)), "must name one file"),
+        (Merge("*.part", "x", ("y",)), "must name one file"),
+        (Merge("a/{stem}", "x", ("y",)), "must name one file"),
+        (Merge("{what}", "x", ("y",)), "{what}, none of"),
+        (Merge("part", "x {what}", ("y",)), "In the merge: The command has {what}"),
+        (Merge("part", "x", ()), "In the merge: No output"),
+        (Merge("part", "x", ("y",), (Path("/nowhere"),)), "'/nowhere' to ship"),
+    ],
+)
+def test_a_merge_that_cannot_run_is_refused(merge: Merge, told: str) -> None:
+    (problem,) = Workload("test", "x {part}", ("y",), merge=merge).problems()
+    assert told in problem
+
+
+def test_a_part_is_unknown_without_a_merge() -> None:
+    assert workload("x {part}", "y").problems() != []
+
+
+@pytest.mark.parametrize("name", ["A B", "1A", "", "a=b", "RUN_FILES", "TASK_FILES_DIR", "AZ_BATCH_TASK_ID"])
+def test_environment_settings_that_no_command_could_see_are_refused(name: str) -> None:
+    assert len(Workload("test", "x", ("y",), environment={name: "value"}).problems()) == 1
+
+
+def test_commands_longer_than_batch_takes_are_refused() -> None:
+    long = "x" * 32_769
+    assert len(Workload("test", long, ("y",), start_task=StartTask(long)).problems()) == 2
