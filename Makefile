@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check emulator bench clean
+.PHONY: help run test check emulator ui deploy worker bench clean
 
 PYTHON ?= python3
 # uv takes a Python of this machine and never downloads one.
@@ -39,6 +39,25 @@ check: $(ENVIRONMENT) ## style, format and types
 
 emulator: $(ENVIRONMENT) ## Azure Batch on this machine, until Ctrl-C
 	.venv/bin/batch-emulator
+
+# Where `make ui` serves, unless your shell already works with another Prefect server.
+ui deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
+
+ui: $(ENVIRONMENT) ## Prefect's server and its UI on http://127.0.0.1:4200, until Ctrl-C
+	PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/prefect server start
+
+deploy: $(ENVIRONMENT) ## tell the Prefect server of the block, the work pool and the deployments
+	@.venv/bin/python .make/await_prefect.py
+	.venv/bin/prefect block register --module flows.azure_batch_account
+	.venv/bin/prefect work-pool inspect azure-batch >/dev/null 2>&1 \
+	|| .venv/bin/prefect work-pool create azure-batch --type process
+	.venv/bin/prefect --no-prompt deploy --all
+
+# Cancelling through the worker ends also what is still pending, which else takes five minutes (measured).
+worker: $(ENVIRONMENT) $(AZURITE) ## run what is due in Prefect on this machine, until Ctrl-C
+	@.venv/bin/python .make/await_prefect.py
+	PREFECT_WORKER_QUERY_SECONDS=2 PREFECT_WORKER_ENABLE_CANCELLATION=true \
+	.venv/bin/prefect worker start --pool azure-batch --type process
 
 bench: $(ENVIRONMENT) ## the node script against the obvious way to write it
 	.venv/bin/python benchmarks/node_top_n_words.py

@@ -178,8 +178,7 @@ def _same(target: Path, output: Output) -> bool:
 
 def _written(container: str, output: Output, target: Path) -> tuple[int, str]:
     """Download beside the target; put in its place when it is right. Size and MD5 as they came."""
-    short = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]  # a name of 255 bytes takes no ending
-    partial = target.with_name(f".{short}.partial")
+    partial = partial_file(target, container)
     try:
         size, md5 = patiently(lambda: _download(container, output.blob, partial))
         if size == output.size and md5 == (output.md5 or md5):
@@ -187,6 +186,14 @@ def _written(container: str, output: Output, target: Path) -> tuple[int, str]:
     finally:
         partial.unlink(missing_ok=True)
     return size, md5
+
+
+def partial_file(target: Path, container: str) -> Path:
+    """Where an output of the run with this container comes down: no other run writes there, not even one into
+    the same folder. The name is short, since a target's name may be as long as names can be.
+    """
+    short = hashlib.sha256(os.fsencode(f"{container}/{target.name}")).hexdigest()[:16]
+    return target.with_name(f".{short}.partial")
 
 
 def _download(container: str, blob: str, path: Path) -> tuple[int, str]:

@@ -27,7 +27,8 @@ def where(name: str | None) -> str:
         raise AccountError(
             "The environment names no Azure account. Set AZURE_BATCH_ACCOUNT, AZURE_BATCH_ENDPOINT and "
             "AZURE_STORAGE_ACCOUNT (and AZURE_BATCH_ACCESS_KEY, AZURE_STORAGE_KEY to sign in by key instead "
-            f"of Microsoft Entra ID), or choose the account {LOCAL!r}."
+            "of Microsoft Entra ID). Or let `account` be the name of a Prefect block of type Azure Batch "
+            f"Account, or {LOCAL!r}, which needs no account."
         )
     return f"{where(LOCAL)}: no Azure account is set"
 

@@ -22,7 +22,7 @@ from batch_tasks.patience import Patience, open_run
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import FinishedTask, RunReport
-from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.retrieve_outputs import partial_file, retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.upload_inputs import stored_blobs, upload_inputs
 from batch_tasks.workload import Workload
@@ -277,3 +277,12 @@ class TestRetrieve:
         report = retrieve(plan, [FinishedTask(plan.tasks[0].task_id, True)], tmp_path / "out")
         assert report.failed == ()
         assert tree(tmp_path / "out") == {"a.txt.outputs/deep/1.gz": "zipped"}
+
+
+def test_two_runs_into_one_folder_download_beside_each_other(tmp_path: Path) -> None:
+    longest = tmp_path / ("x" * 255)
+    one, other = (partial_file(longest, f"run-{number}-outputs") for number in (1, 2))
+    assert one != other
+    assert one.parent == other.parent == tmp_path
+    assert len(one.name) < 64
+    assert partial_file(longest, "run-1-outputs") == one
