@@ -219,6 +219,13 @@ class SampleDue(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementDue(Event):
+    """The service gets round to placing the ready tasks of a pool."""
+
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded(Event):
     """The process of a run has ended, its outputs are uploaded, nothing of it is left."""
 

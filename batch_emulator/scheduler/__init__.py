@@ -7,9 +7,20 @@ yield instructions; the runner carries these out and reports back with more even
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from batch_emulator import events, node_events
+from batch_emulator import events, job_events, node_events
 from batch_emulator.events import Event, Instruction
-from batch_emulator.scheduler import dependencies, jobs, nodes, placement, pools, runs, scaling, tasks, upkeep
+from batch_emulator.scheduler import (
+    dependencies,
+    jobs,
+    nodes,
+    placement,
+    pools,
+    runs,
+    scaling,
+    schedules,
+    tasks,
+    upkeep,
+)
 from batch_emulator.scheduler.world import Delays, Quotas, World
 
 Rule = Callable[[World, Any], Iterator[Instruction] | None]
@@ -52,7 +63,17 @@ RULES: dict[type[Event], Rule] = {
     events.DeleteJob: jobs.delete,
     events.JobExpired: jobs.expired,
     events.JobSettled: jobs.settled,
+    job_events.AddSchedule: schedules.add,
+    job_events.UpdateSchedule: schedules.update,
+    job_events.DisableSchedule: schedules.disable,
+    job_events.EnableSchedule: schedules.enable,
+    job_events.TerminateSchedule: schedules.terminate,
+    job_events.DeleteSchedule: schedules.delete,
+    job_events.ScheduleDue: schedules.due,
+    job_events.ScheduleSettled: schedules.settled,
     events.AddTask: tasks.add,
+    job_events.TasksAged: tasks.aged,
+    job_events.UpdateTask: tasks.update,
     events.TerminateTask: tasks.terminate,
     events.DeleteTask: tasks.delete,
     events.ReactivateTask: tasks.reactivate,
@@ -77,7 +98,7 @@ def handle(world: World, event: Event, now: float) -> list[Instruction]:
 
 def _consequences(world: World) -> Iterator[Instruction]:
     """What follows from the resources as they are now, until nothing follows any more."""
-    while world.concluded or world.unsettled_jobs or world.unsettled_pools or world.unplaced:
+    while world.has_loose_ends:
         while world.concluded:
             job, task = world.concluded.pop(0)
             dependencies.release(world, job, task)
@@ -85,6 +106,9 @@ def _consequences(world: World) -> Iterator[Instruction]:
         for job_key in _taken(world.unsettled_jobs):
             if job_key in world.account.jobs:
                 yield from jobs.settle(world, world.account.jobs[job_key])
+        for schedule_key in _taken(world.unsettled_schedules):
+            if schedule_key in world.account.schedules:
+                yield from schedules.settle(world, world.account.schedules[schedule_key])
         for pool_key in _taken(world.unsettled_pools):
             if pool_key in world.account.pools:
                 yield from pools.settle(world, world.account.pools[pool_key])

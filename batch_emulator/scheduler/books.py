@@ -1,26 +1,29 @@
 """The books that placement reads: queues of ready tasks, free slots of nodes. Each step in constant time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from batch_emulator.resources import Task
 
 
 class ReadyTasks:
-    """The tasks of one job that only wait for slots, oldest first, kept apart by the slots they need."""
+    """The tasks of one job that only wait for slots, oldest first, kept apart by the slots they need.
+
+    An exclusive job manager is kept apart too: it needs a whole node, whatever its slots are.
+    """
 
     def __init__(self) -> None:
-        self._by_slots: dict[int, dict[str, Task]] = {}
+        self._by_slots: dict[tuple[bool, int], dict[str, Task]] = {}
 
     def add(self, task_key: str, task: Task) -> None:
         """Put a task at the end."""
-        self._by_slots.setdefault(task.slots, {})[task_key] = task
+        self._by_slots.setdefault((task.exclusive, task.slots), {})[task_key] = task
 
     def discard(self, task_key: str, task: Task) -> None:
         """Take a task out, if it is there."""
-        group = self._by_slots.get(task.slots)
+        group = self._by_slots.get((task.exclusive, task.slots))
         if group and group.pop(task_key, None) and not group:
-            del self._by_slots[task.slots]
+            del self._by_slots[task.exclusive, task.slots]
 
     def heads(self) -> Iterator[tuple[str, Task]]:
         """The oldest task of each size, the oldest of them first."""
@@ -51,14 +54,21 @@ class FreeSlots:
             self._free[node_id] = free
             self._by_free.setdefault(free, {})[node_id] = None
 
-    def find(self, slots: int, preferred: str | None = None) -> str | None:
+    def find(
+        self, slots: int, preferred: str | None = None, fits: Callable[[str], bool] | None = None
+    ) -> str | None:
         """A node with so many free slots: the preferred one if it can, else by the pool's fill type.
 
-        `spread` takes the node with the most free slots, `pack` the one with the fewest that suffice.
+        `spread` takes the node with the most free slots, `pack` the one with the fewest that suffice; either
+        only among the nodes that `fits` is true of, if it is given.
         """
-        if preferred is not None and self._free.get(preferred, 0) >= slots:
+        suffices = preferred is not None and self._free.get(preferred, 0) >= slots
+        if preferred is not None and suffices and (fits is None or fits(preferred)):
             return preferred
         enough = [free for free in self._by_free if free >= slots]
         if not enough:
             return None
-        return next(iter(self._by_free[max(enough) if self._fill == "spread" else min(enough)]))
+        if fits is None:
+            return next(iter(self._by_free[max(enough) if self._fill == "spread" else min(enough)]))
+        enough.sort(reverse=self._fill == "spread")
+        return next((node for free in enough for node in self._by_free[free] if fits(node)), None)

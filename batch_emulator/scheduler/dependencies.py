@@ -42,7 +42,8 @@ def release(world: World, job: Job, parent: Task) -> None:
     for name in names:
         for child in waiting.pop(name, ()):
             child.waiting_for -= 1
-            if not child.waiting_for and child.state is TaskState.ACTIVE:
+            is_there = job.tasks.get(key(child.id)) is child
+            if not child.waiting_for and is_there and child.state is TaskState.ACTIVE:
                 world.make_ready(job, child)
 
 

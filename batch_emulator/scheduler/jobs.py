@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from batch_emulator import errors
 from batch_emulator.events import (
     AddJob,
+    AddTask,
     After,
     DeleteJob,
     DisableJob,
@@ -19,9 +20,11 @@ from batch_emulator.events import (
 )
 from batch_emulator.lifecycle import JobEvent, JobState
 from batch_emulator.resources import Job, Task, key
-from batch_emulator.scheduler import dependencies, quotas, tasks
+from batch_emulator.scheduler import auto_pools, dependencies, job_tasks, quotas, tasks
 from batch_emulator.scheduler.books import ReadyTasks
 from batch_emulator.scheduler.world import World
+
+_ENDING = (JobState.TERMINATING, JobState.DELETING)
 
 
 def add(world: World, event: AddJob) -> Iterator[Instruction]:
@@ -30,13 +33,21 @@ def add(world: World, event: AddJob) -> Iterator[Instruction]:
     existing = world.account.jobs.get(job_key)
     if existing is not None:
         raise errors.JobBeingDeleted if existing.state is JobState.DELETING else errors.JobExists
+    if job_key in world.account.schedules:
+        raise errors.JobScheduleWithSameIdExists
     quotas.check_jobs(world)
     job.serial = world.next_number()
     job.state_since = world.now
     world.account.jobs[job_key] = job
     world.ready[job_key] = ReadyTasks()
+    if job.pool_id is None:
+        yield from auto_pools.create(world, job)
     _enlist(world, job)
     yield from _limit(world, job)
+    if job.manager is not None:
+        yield from tasks.add(world, AddTask(job_key, job.manager))
+    if job.scheduling_error is not None:
+        world.move_job(job, JobEvent.TERMINATE)
     world.touch_job(job)
 
 
@@ -104,6 +115,7 @@ def _terminate(world: World, job: Job, reason: str) -> Iterator[Instruction]:
     job.terminate_reason = reason
     for task in [task for task in job.tasks.values() if task.run is not None]:
         yield from tasks.stop(world, job, task, tasks.ENDED_BY_USER)
+    yield from job_tasks.stop_preparing(world, job)
     world.touch_job(job)
 
 
@@ -113,8 +125,11 @@ def delete(world: World, event: DeleteJob) -> Iterator[Instruction]:
     if job.state is JobState.DELETING:
         raise errors.JobBeingDeleted
     world.move_job(job, JobEvent.DELETE)
+    for task in [task for task in job.tasks.values() if task.run is not None]:
+        yield from tasks.stop(world, job, task, tasks.ENDED_BY_USER)
     for run_id in list(job.runs):
         yield from tasks.kill(world, run_id)
+    yield from job_tasks.stop_preparing(world, job)
     world.touch_job(job)
 
 
@@ -152,7 +167,9 @@ def enable(world: World, event: EnableJob) -> Iterator[Instruction]:
 
 def settle(world: World, job: Job) -> Iterator[Instruction]:
     """Derive what follows from the tasks a job has left: its completion, or the end of a passing state."""
-    if job.state in (JobState.DISABLING, JobState.TERMINATING, JobState.DELETING) and not job.runs:
+    if job.state in _ENDING and not job.runs and not job.side_runs and job.ended is None:
+        yield from job_tasks.release(world, job)
+    if job.state in (JobState.DISABLING, *_ENDING) and not _busy(world, job):
         yield After(world.delays.deleting_job, JobSettled(key(job.id), job.serial))
     # A job without tasks counts as one whose tasks are all completed (documented).
     wants_end = job.document.get("onAllTasksComplete") == "terminatejob"
@@ -160,10 +177,18 @@ def settle(world: World, job: Job) -> Iterator[Instruction]:
         yield from _terminate(world, job, "AllTasksComplete")
 
 
+def _busy(world: World, job: Job) -> bool:
+    """Whether a process of the job is left, or its release task is still to run somewhere."""
+    if job.state not in _ENDING:
+        return bool(job.runs)
+    waits = job.ended is None and job_tasks.awaits_release(world, job)
+    return bool(job.runs or job.side_runs or waits)
+
+
 def settled(world: World, event: JobSettled) -> Iterator[Instruction]:
     """Bring a job out of a passing state."""
     job = world.account.jobs.get(event.job)
-    if job is None or job.serial != event.serial or job.runs:
+    if job is None or job.serial != event.serial or _busy(world, job):
         return
     if job.state is JobState.DISABLING:
         world.move_job(job, JobEvent.DRAINED)
@@ -174,8 +199,18 @@ def settled(world: World, event: JobSettled) -> Iterator[Instruction]:
     elif job.state is JobState.TERMINATING:
         world.move_job(job, JobEvent.TERMINATED)
         job.ended = world.now
+        yield from _let_go(world, job)
     elif job.state is JobState.DELETING:
         yield from _forget(world, job)
+
+
+def _let_go(world: World, job: Job) -> Iterator[Instruction]:
+    asked = auto_pools.specification(job.document)
+    if asked is not None and asked["poolLifetimeOption"] == "job":
+        yield from auto_pools.remove(world, job.pool_id, asked)
+    schedule = world.account.schedules.get(job.schedule_id) if job.schedule_id else None
+    if schedule is not None:
+        world.touch_schedule(schedule)
 
 
 def _forget(world: World, job: Job) -> Iterator[Instruction]:
@@ -185,13 +220,18 @@ def _forget(world: World, job: Job) -> Iterator[Instruction]:
     del world.ready[job_key]
     world.waiting.pop(job_key, None)
     used = {key(task.pool_id) for task in job.tasks.values() if task.pool_id is not None}
+    used |= {key(run.pool_id) for run in job.preparation.values()}
     for pool_key in used:
         yield RemoveJobFiles(pool_key, job.id)
+    yield from _let_go(world, job)
 
 
 def task_concluded(world: World, job: Job, task: Task) -> Iterator[Instruction]:
     """Let follow what a failed task means for its job; by default it is terminated (documented)."""
     world.touch_job(job)
+    if job.ends_with_manager and task is job.manager and job.state not in tasks.REFUSALS:
+        yield from _terminate(world, job, "JMComplete")
+        return
     failed = task.outcome is not None and task.outcome.failure is not None
     acts = job.document.get("onTaskFailure") == "performexitoptionsjobaction"
     if not (failed and acts and job.state is JobState.ACTIVE):

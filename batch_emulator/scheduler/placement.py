@@ -1,14 +1,30 @@
 """Which ready task goes to which node."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from batch_emulator.events import After, Instruction, RunExpired, RunTask
-from batch_emulator.lifecycle import JobState, NodeEvent, NodeState, TaskEvent
-from batch_emulator.resources import Job, RecentTask, Task, key
+from batch_emulator.events import After, Instruction, PlacementDue
+from batch_emulator.lifecycle import JobState, NodeEvent, NodeState
+from batch_emulator.resources import Job, Pool, RecentTask, Task, key
+from batch_emulator.scheduler import job_tasks
 from batch_emulator.scheduler.world import Run, World
 
 RECENT_TASKS = 10
 """How many of its last tasks a node tells."""
+
+
+def consider(world: World, pool_key: str) -> Iterator[Instruction]:
+    """Place tasks at once, or let it happen after the delay of scheduling, once for all that wait by then."""
+    if not world.delays.scheduling:
+        yield from place(world, pool_key)
+    elif pool_key not in world.placing:
+        world.placing.add(pool_key)
+        yield After(world.delays.scheduling, PlacementDue(pool_key))
+
+
+def due(world: World, event: PlacementDue) -> Iterator[Instruction]:
+    """Place the tasks that are ready by now."""
+    world.placing.discard(event.pool)
+    yield from place(world, event.pool)
 
 
 def place(world: World, pool_key: str) -> Iterator[Instruction]:
@@ -18,6 +34,8 @@ def place(world: World, pool_key: str) -> Iterator[Instruction]:
     for job in world.jobs_of_pool.get(pool_key, ()):
         if job.state is JobState.ACTIVE:
             yield from _place_job(world, pool_key, job)
+        elif job.release_task is not None and job.state in (JobState.TERMINATING, JobState.DELETING):
+            world.touch_job(job)  # a node may have come back that its release task was waiting for
 
 
 def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
@@ -30,11 +48,29 @@ def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
 
 
 def _choose(world: World, pool_key: str, job: Job) -> tuple[str, Task] | None:
+    pool = world.pool(pool_key)
     for _, task in world.ready[key(job.id)].heads():
-        node_id = world.free[pool_key].find(task.slots, _affinity(task))
+        node_id = world.free[pool_key].find(_slots(pool, task), _affinity(task), _condition(pool, job, task))
         if node_id is not None:
             return node_id, task
     return None
+
+
+def _slots(pool: Pool, task: Task) -> int:
+    # To run alone on a node is to take all its slots.
+    return pool.slots_per_node if task.exclusive else task.slots
+
+
+def _condition(pool: Pool, job: Job, task: Task) -> Callable[[str], bool] | None:
+    """What a node must be beside free; None for most tasks, as looking at each node takes time."""
+    if job.preparation_task is None and not task.dedicated_only:
+        return None
+
+    def fits(node_id: str) -> bool:
+        node = pool.nodes[node_id]
+        return (node.dedicated or not task.dedicated_only) and job_tasks.eligible(job, node)
+
+    return fits
 
 
 def _affinity(task: Task) -> str | None:
@@ -45,19 +81,16 @@ def _affinity(task: Task) -> str | None:
 def _start(world: World, pool_key: str, node_id: str, task: Task, job: Job) -> Iterator[Instruction]:
     pool = world.pool(pool_key)
     node = pool.nodes[node_id]
-    run_id = world.next_number()
+    run_id, slots = world.next_number(), _slots(pool, task)
     world.ready[key(job.id)].discard(key(task.id), task)
-    world.runs[run_id] = Run("task", pool_key, node_id, task.slots, key(job.id), key(task.id))
-    world.move_task(job, task, TaskEvent.START)
-    task.run, task.started, task.outcome = run_id, world.now, None
+    world.runs[run_id] = Run("task", pool_key, node_id, slots, key(job.id), key(task.id))
+    task.run, task.started, task.outcome = run_id, None, None
     task.pool_id, task.node_id, task.files_removed = pool.id, node_id, False
     job.runs.add(run_id)
     if node.state is NodeState.IDLE:
         world.move_node(node, NodeEvent.TASK_STARTED)
-    node.runs[run_id] = task.slots
+    node.runs[run_id] = slots
     node.tasks_run += 1
     node.recent = [*node.recent[1 - RECENT_TASKS :], RecentTask(job.id, task.id)]
     world.book(pool, node)
-    yield RunTask(run_id, pool_key, node_id, key(job.id), key(task.id))
-    if task.wall_clock is not None:
-        yield After(task.wall_clock, RunExpired(run_id))
+    yield from job_tasks.begin(world, job, task, run_id, node)

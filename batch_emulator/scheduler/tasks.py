@@ -17,12 +17,15 @@ from batch_emulator.events import (
     RunTask,
     TerminateTask,
 )
+from batch_emulator.job_events import TasksAged, UpdateTask
 from batch_emulator.lifecycle import JobState, TaskEvent, TaskState
 from batch_emulator.resources import Failure, Job, Outcome, Task, key
 from batch_emulator.scheduler import dependencies
 from batch_emulator.scheduler.world import Run, World
 
 ENDED_BY_USER = Failure("UserError", "TaskEnded", "Task was ended by user request.")
+LIFETIME = 180 * 24 * 3600.0
+"""Seconds from its adding after which a task is given up (documented: 180 days)."""
 REFUSALS: dict[JobState, type[errors.BatchError]] = {
     JobState.TERMINATING: errors.JobBeingTerminated,
     JobState.COMPLETED: errors.JobCompleted,
@@ -37,7 +40,7 @@ def refuse_unless_open(job: Job) -> None:
         raise REFUSALS[job.state]
 
 
-def add(world: World, event: AddTask) -> None:
+def add(world: World, event: AddTask) -> Iterator[Instruction]:
     """Take a task into its job; it is active until a node takes it."""
     job = world.job(event.job)
     refuse_unless_open(job)
@@ -51,6 +54,42 @@ def add(world: World, event: AddTask) -> None:
     task.waiting_for = dependencies.enrol(world, job, task)
     if not task.waiting_for:
         world.make_ready(job, task)
+    if not job.aging:
+        job.aging = True
+        yield After(LIFETIME, TasksAged(event.job, job.serial))
+
+
+def aged(world: World, event: TasksAged) -> Iterator[Instruction]:
+    """Give up the tasks that are as old as a task may be: ended, and left in the state they are in.
+
+    Documented so: the service ends such a task "in whatever state it was in".
+    """
+    job = world.account.jobs.get(event.job)
+    if job is None or job.serial != event.serial:
+        return
+    unfinished = [task for task in job.tasks.values() if task.state is not TaskState.COMPLETED]
+    for task in unfinished:
+        if world.now + 1e-6 >= task.created + LIFETIME and not task.given_up:
+            task.given_up = True
+            world.ready[event.job].discard(key(task.id), task)
+            if task.run is not None:
+                yield from kill(world, task.run)
+                task.run = None
+    young = [task.created for task in unfinished if not task.given_up]
+    job.aging = bool(young)
+    if young:
+        yield After(min(young) + LIFETIME - world.now, event)
+
+
+def update(world: World, event: UpdateTask) -> Iterator[Instruction]:
+    """Change the constraints of a task; a new time limit counts from its start also while it runs."""
+    task = world.task(event.job, event.task)
+    if world.job(event.job).state is JobState.DELETING:
+        raise errors.JobBeingDeleted
+    task.document, task.max_retries = event.document, event.max_retries
+    task.wall_clock, task.retention = event.wall_clock, event.retention
+    if task.run is not None and task.started is not None and task.wall_clock is not None:
+        yield After(max(task.started + task.wall_clock - world.now, 0.0), RunExpired(task.run))
 
 
 def complete(
@@ -180,4 +219,5 @@ def reactivate(world: World, event: ReactivateTask) -> None:
     task.retries, task.last_retry = 0, None
     task.outcome = task.started = None
     task.pool_id = task.node_id = None
-    world.make_ready(job, task)
+    if not task.waiting_for:
+        world.make_ready(job, task)

@@ -104,6 +104,12 @@ class World:
     placing: set[str] = field(default_factory=set)
     """Pools in which tasks are about to be placed, after the delay of scheduling."""
 
+    @property
+    def has_loose_ends(self) -> bool:
+        """Whether something still follows from the event at hand."""
+        marks = (self.unsettled_jobs, self.unsettled_schedules, self.unsettled_pools, self.unplaced)
+        return bool(self.concluded) or any(marks)
+
     def next_number(self) -> int:
         """A number that was not given before: for runs, serials and addresses."""
         self.counter += 1
@@ -170,6 +176,8 @@ class World:
 
     def make_ready(self, job: Job, task: Task) -> None:
         """Let a task wait for a slot and for nothing else."""
+        if task.given_up:
+            return
         self.ready[key(job.id)].add(key(task.id), task)
         if job.pool_id is not None:
             self.unplaced[key(job.pool_id)] = None

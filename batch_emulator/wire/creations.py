@@ -1,7 +1,8 @@
 """Checked request documents as resources: what the emulator acts upon is read out of them once, here."""
 
-from batch_emulator.resources import AutoScale, Document, Job, JobSchedule, Pool, Task
-from batch_emulator.wire.values import etag, parse_duration
+from batch_emulator.resources import AutoScale, Document, Job, JobSchedule, JobTask, Pool, Task, Timing
+from batch_emulator.schema import defaults
+from batch_emulator.wire.values import etag, parse_duration, parse_timestamp
 
 DEFAULT_RETENTION = 7 * 24 * 3600.0
 
@@ -30,6 +31,11 @@ def pool(document: Document, now: float) -> Pool:
     )
 
 
+def pool_of_specification(pool_id: str, specification: Document, now: float) -> Pool:
+    """The pool that an auto pool specification describes."""
+    return pool(defaults.pool_defaults({"id": pool_id, **specification}), now)
+
+
 def auto_scale(document: Document) -> AutoScale:
     """The formula and interval of a document; every 15 minutes unless it says otherwise (documented)."""
     interval = parse_duration(document.get("autoScaleEvaluationInterval", "PT15M"))
@@ -47,7 +53,41 @@ def job(document: Document, now: float) -> Job:
         priority=document["priority"],
         pool_id=document["poolInfo"].get("poolId"),
         wall_clock=parse_duration(document["constraints"]["maxWallClockTime"]),
+        manager=_manager(document, now),
+        ends_with_manager=document.get("jobManagerTask", {}).get("killJobOnCompletion", False),
+        preparation_task=_preparation(document.get("jobPreparationTask")),
+        release_task=_release(document.get("jobReleaseTask")),
     )
+
+
+def _manager(job_document: Document, now: float) -> Task | None:
+    document: Document | None = job_document.get("jobManagerTask")
+    if document is None:
+        return None
+    of_managers = ("killJobOnCompletion", "runExclusive", "allowLowPriorityNode")
+    own = {name: value for name, value in document.items() if name not in of_managers}
+    manager = task(job_document["id"], own, now)
+    manager.exclusive = document["runExclusive"]
+    manager.dedicated_only = not document["allowLowPriorityNode"]
+    return manager
+
+
+def _preparation(document: Document | None) -> JobTask | None:
+    if document is None:
+        return None
+    return JobTask(
+        id=document["id"],
+        max_retries=document["constraints"]["maxTaskRetryCount"],
+        wall_clock=parse_duration(document["constraints"]["maxWallClockTime"]),
+        waits_for_success=document["waitForSuccess"],
+        reruns_after_reboot=document["rerunOnNodeRebootAfterSuccess"],
+    )
+
+
+def _release(document: Document | None) -> JobTask | None:
+    if document is None:
+        return None
+    return JobTask(id=document["id"], wall_clock=parse_duration(document["maxWallClockTime"]))
 
 
 def task(job_id: str, document: Document, now: float) -> Task:
@@ -71,5 +111,22 @@ def task(job_id: str, document: Document, now: float) -> Task:
 def job_schedule(document: Document, now: float) -> JobSchedule:
     """The job schedule that a complete creation document describes."""
     return JobSchedule(
-        id=document["id"], document=document, created=now, modified=now, etag=new_etag(now), state_since=now
+        id=document["id"],
+        document=document,
+        created=now,
+        modified=now,
+        etag=new_etag(now),
+        timing=timing(document["schedule"]),
+    )
+
+
+def timing(document: Document) -> Timing:
+    """When a schedule creates jobs."""
+    begin, end = document.get("doNotRunUntil"), document.get("doNotRunAfter")
+    window, interval = document.get("startWindow"), document.get("recurrenceInterval")
+    return Timing(
+        begin=None if begin is None else parse_timestamp(begin),
+        end=None if end is None else parse_timestamp(end),
+        window=None if window is None else parse_duration(window),
+        interval=None if interval is None else parse_duration(interval),
     )
