@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
@@ -151,17 +151,49 @@ def blob_url_signer(container: str, until: datetime) -> Callable[[str], str]:
     return url
 
 
+def stored_url_signer(until: datetime) -> Callable[[str], str]:
+    """For blobs named by URL: an unsigned URL within our account -> one that reads the blob until then.
+
+    Any other URL stays as it is: its own signature, or everybody's right to read, must do.
+    """
+    root = f"{_session().account.blob_endpoint}/"
+    signers: dict[str, Callable[[str], str]] = {}
+
+    def url(stored: str) -> str:
+        if "?" in stored or not stored.lower().startswith(root.lower()):
+            return stored
+        container, _, blob = unquote(stored[len(root) :]).partition("/")
+        if container not in signers:
+            signers[container] = blob_url_signer(container, until)
+        return signers[container](blob)
+
+    return url
+
+
+def read_container_url(container: str, until: datetime) -> str:
+    """A URL that lists and reads the blobs of this container until then.
+
+    Raises:
+        AccountError: as `write_container_url`.
+    """
+    return _container_url(container, ContainerSasPermissions(read=True, list=True), until)
+
+
 def write_container_url(container: str, until: datetime) -> str:
     """A URL that writes blobs into this container until then; it can neither read, list nor delete.
 
     Raises:
         AccountError: signed in with Entra ID and `until` is further away than Azure Storage allows.
     """
+    return _container_url(container, ContainerSasPermissions(write=True), until)
+
+
+def _container_url(container: str, permission: ContainerSasPermissions, until: datetime) -> str:
     session = _session()
     signature = generate_container_sas(
         account_name=session.account.storage_account,
         container_name=container,
-        permission=ContainerSasPermissions(write=True),
+        permission=permission,
         expiry=until,
         **_signing_keys(session, until),
     )

@@ -1,9 +1,11 @@
-"""The input files a run works on: paths, folders and globs made into files with keys.
+"""The input files a run works on: paths, folders, globs and URLs made into files with keys.
 
 A file's key is its path in storage and in the output folder: its name for a file; its path below the folder
-for a folder; its path below the fixed part for a glob. Keys that would be equal are widened with the names of
-their parent folders until they differ. A file named twice counts once. As in a shell, hidden files are taken
-only where they are named, not from folders or by `*`. Inside folders, links to folders are not followed.
+for a folder, also one in storage; its path below the fixed part for a glob. `@list.txt` stands for the lines
+of that file, one path, folder, glob or URL each, for more than Prefect takes as parameters. Keys that would
+be equal are widened with the names of their parent folders until they differ. A file named twice counts once.
+As in a shell, hidden files are taken only where they are named, not from folders or by `*`. Inside folders,
+links to folders are not followed.
 """
 
 from __future__ import annotations
@@ -12,47 +14,88 @@ import glob
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch_tasks.errors import InputError
+from batch_tasks.stored_inputs import StoredFile, StoredPlace, is_url, stored_files, stored_place
 
 _PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file on this machine; `key` is relative, with `/` between its parts; `size` in bytes."""
+    """One file; `key` is relative, with `/` between its parts; `size` in bytes.
+
+    `url` is where it is in storage, signed if that was given; "" for a file on this machine.
+    """
 
     path: str
     key: str
     size: int
+    url: str = field(default="", repr=False)
 
 
-def find_inputs(sources: Iterable[str]) -> tuple[InputFile, ...]:
-    """The files that these paths, folders and globs (`**` too) stand for, in the order given, each once.
+Look = Callable[[StoredPlace], Iterable[StoredFile]]
+
+
+def not_looked(_place: StoredPlace) -> tuple[StoredFile, ...]:
+    """Stands for asking storage where nobody is signed in yet: URLs then give no files."""
+    return ()
+
+
+def find_inputs(sources: Iterable[str], look: Look = stored_files) -> tuple[InputFile, ...]:
+    """The files that these sources stand for, in the order given, each once. `look` asks storage.
 
     Raises:
         InputError: with every problem in it: what is missing, empty, unreadable, or matches nothing.
     """
     problems: list[str] = []
-    files: dict[Path, InputFile] = {}
-    sources = [source for source in sources if source.strip()]
-    if not sources:
-        raise InputError(["No input files are given: name files, folders or patterns such as 'texts/*.txt'."])
-    for source in sources:
+    files: dict[str, InputFile] = {}
+    for source in _with_lists_read(sources, problems):
         try:
-            for path, key in _expand(_with_home(source)):
-                real = path.resolve()
-                if real not in files:
-                    files[real] = InputFile(str(path), key, _readable_size(path))
+            for identity, file in _files_of(source, look):
+                files.setdefault(identity, file)
         except InputError as error:
             problems.extend(error.problems)
     if problems:
         more = len(problems) - _PROBLEMS_SHOWN
         raise InputError(problems[:_PROBLEMS_SHOWN] + ([f"... and {more} more."] if more > 0 else []))
     return tuple(_with_distinct_keys(list(files.values())))
+
+
+def _with_lists_read(sources: Iterable[str], problems: list[str]) -> list[str]:
+    """The sources, each `@list` replaced by its lines; what is wrong is added to the problems."""
+    given = [source for source in sources if source.strip()]
+    if not given:
+        problems.append("No input files are given: name files, folders or patterns such as 'texts/*.txt'.")
+    found: list[str] = []
+    for source in given:
+        if not source.startswith("@") or os.path.lexists(source):
+            found.append(source)
+            continue
+        try:
+            text = Path(_with_home(source[1:])).read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            problems.append(f"The list {source[1:]!r} of input files cannot be read: {error.strerror}.")
+            continue
+        lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+        named = [line for line in lines if line.strip()]
+        if not named:
+            problems.append(f"The list {source[1:]!r} of input files is empty: write one path per line.")
+        found += named
+    return found
+
+
+def _files_of(source: str, look: Look) -> Iterator[tuple[str, InputFile]]:
+    """The files that one source stands for, each with what tells it from all others."""
+    if is_url(source):
+        for stored in look(stored_place(source)):
+            yield stored.path, InputFile(stored.path, stored.key, stored.size, stored.url)
+        return
+    for path, key in _expand(_with_home(source)):
+        yield str(path.resolve()), InputFile(str(path), key, _readable_size(path))
 
 
 def _with_home(source: str) -> str:
@@ -127,7 +170,7 @@ def _with_distinct_keys(files: list[InputFile]) -> list[InputFile]:
             by_key[key].append(number)
         crowded = [number for numbers in by_key.values() if len(numbers) > 1 for number in numbers]
         if not crowded:
-            return [InputFile(file.path, key, file.size) for file, key in zip(files, keys, strict=True)]
+            return [replace(file, key=key) for file, key in zip(files, keys, strict=True)]
         for number in crowded:
             keys[number] = next(wider[number], keys[number])
 

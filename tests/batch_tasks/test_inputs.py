@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from batch_tasks.errors import InputError
-from batch_tasks.inputs import find_inputs
+from batch_tasks.inputs import find_inputs, not_looked
+from batch_tasks.stored_inputs import StoredFile, StoredPlace, stored_place
 
 
 @pytest.fixture
@@ -93,3 +94,64 @@ class TestProblems:
         Path("a.txt").chmod(0)
         with pytest.raises(InputError, match="permission"):
             find_inputs(["a.txt"])
+
+
+@pytest.mark.usefixtures("folder")
+class TestLists:
+    def test_a_list_stands_for_its_lines(self) -> None:
+        Path("list").write_bytes(b"\xef\xbb\xbfa.txt\r\n\n  \ntexts\nb*.txt\n b \n")
+        Path(" b ").touch()
+        assert keys("@list") == [f"{Path.cwd().name}/a.txt", "texts/a.txt", "deep/c.txt", "b.txt", " b "]
+
+    def test_a_list_may_hold_names_that_are_no_text(self) -> None:
+        Path("\udcff raw").touch()
+        Path("list").write_bytes(b"\xff raw\n")
+        assert keys("@list") == ["\udcff raw"]
+
+    def test_a_file_that_has_such_a_name_is_meant_itself(self) -> None:
+        Path("@list").touch()
+        assert keys("@list") == ["@list"]
+
+    def test_lists_that_are_missing_or_empty_are_refused_with_all_else(self) -> None:
+        Path("empty").touch()
+        with pytest.raises(InputError) as refused:
+            find_inputs(["@empty", "@missing", "nothing"])
+        assert len(refused.value.problems) == 3
+        assert "The list 'empty' of input files is empty" in str(refused.value)
+        assert "The list 'missing' of input files cannot be read" in str(refused.value)
+
+
+@pytest.mark.usefixtures("folder")
+class TestUrls:
+    def test_what_is_in_storage_stands_beside_what_is_here(self) -> None:
+        def look(place: StoredPlace) -> list[StoredFile]:
+            return [StoredFile("a.txt", place.blob_url("texts/a.txt"), 5)]
+
+        url = "https://account.blob.core.windows.net/books/texts?sig=secret"
+        first, second = find_inputs(["a.txt", url], look)
+        assert [first.key, second.key] == [f"{Path.cwd().name}/a.txt", "texts/a.txt"]
+        assert second.path == "https://account.blob.core.windows.net/books/texts/a.txt"
+        assert second.url == f"{second.path}?sig=secret"
+        assert "secret" not in repr(second)
+
+    @pytest.mark.parametrize(
+        ("url", "container", "path"),
+        [
+            ("https://a.blob.core.windows.net/c", "https://a.blob.core.windows.net/c", ""),
+            ("https://a.blob.core.windows.net/c/", "https://a.blob.core.windows.net/c", ""),
+            ("https://a.blob.core.windows.net/c/d%20e/f", "https://a.blob.core.windows.net/c", "d e/f"),
+            ("http://127.0.0.1:10000/acc/c/d/", "http://127.0.0.1:10000/acc/c", "d/"),
+            ("http://localhost:10000/acc/c", "http://localhost:10000/acc/c", ""),
+            ("HTTPS://a.blob.core.chinacloudapi.cn/c/x", "https://a.blob.core.chinacloudapi.cn/c", "x"),
+        ],
+    )
+    def test_a_url_names_container_and_path(self, url: str, container: str, path: str) -> None:
+        place = stored_place(url)
+        assert (place.container_url, place.path) == (container, path)
+
+    @pytest.mark.parametrize(
+        "url", ["https://a.blob.core.windows.net", "https://a.blob.core.windows.net/", "http://127.0.0.1:1/a"]
+    )
+    def test_a_url_without_a_container_is_refused(self, url: str) -> None:
+        with pytest.raises(InputError, match="names no container"):
+            find_inputs([url], not_looked)
