@@ -9,7 +9,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 PATIENCE = 60.0
-"""Seconds for a server on this machine: on a fresh database it took 18 (measured). Others answer or do not."""
+"""Seconds for a server on this machine: on a fresh database it took 18 (measured). Others get no time."""
 
 
 def answers(url: str) -> bool:

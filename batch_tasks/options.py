@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class PoolOptions(BaseModel):
     """How many compute nodes a run may have, and for how long."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Pool")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     vm_size: str = Field(
         "standard_d2s_v5",
@@ -55,7 +55,7 @@ class PoolOptions(BaseModel):
 class CleanUpPolicy(BaseModel):
     """What the end of a run deletes of what it made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Clean-up")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pool: bool = Field(
         True, title="Delete the pool", description="A kept pool still falls to zero nodes by itself."

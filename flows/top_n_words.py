@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
+from flows.parameter import parameter
 from flows.pipeline import run_workload
+from flows.run_history import run_name
 
 NODE_SCRIPT = Path(__file__).resolve().parent.parent / "node" / "top_n_words.py"
 
@@ -26,28 +27,27 @@ def top_n_words_workload(n: int) -> Workload:
     )
 
 
-@flow(name="top-n-words", flow_run_name="top-{n}-words")
+@flow(name="top-n-words", flow_run_name=run_name)
 def top_n_words(
     input_files: Annotated[
         list[str],
-        Field(
-            title="Input files",
-            description="Text files, folders, or patterns such as texts/**/*.txt.",
-            min_length=1,
-        ),
+        parameter("Input files", "Text files, folders, or patterns such as texts/**/*.txt.", min_length=1),
     ],
-    n: Annotated[int, Field(title="N", description="How many words of each file.", ge=1)] = 3,
+    n: Annotated[int, parameter("N", "How many words of each file.", ge=1)] = 3,
     output_dir: Annotated[
-        str,
-        Field(title="Output folder", description="Made if absent; outputs of the same name are replaced."),
+        str, parameter("Output folder", "Made if absent; outputs of the same name are replaced.")
     ] = "output",
-    pool: Annotated[PoolOptions, Field(title="Pool")] = PoolOptions(),  # noqa: B008  frozen
-    clean_up: Annotated[CleanUpPolicy, Field(title="Clean-up")] = CleanUpPolicy(),  # noqa: B008  frozen
+    pool: Annotated[
+        PoolOptions, parameter("Pool", "How many compute nodes the run may have, and for how long.")
+    ] = PoolOptions(),  # noqa: B008  frozen
+    clean_up: Annotated[
+        CleanUpPolicy, parameter("Clean-up", "What the end of the run deletes of what it made.")
+    ] = CleanUpPolicy(),  # noqa: B008  frozen
     account: Annotated[
         str | None,
-        Field(
-            title="Account",
-            description="Empty: the environment's Azure account when it is set, else a local stack. "
+        parameter(
+            "Account",
+            "Empty: the environment's Azure account when it is set, else a local stack. "
             "Otherwise 'environment', 'local', or the name of a Prefect block.",
         ),
     ] = None,

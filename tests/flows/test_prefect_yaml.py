@@ -90,6 +90,13 @@ def test_a_deployment_runs_with_the_parameters_it_has(deployment: dict[str, Any]
 
 
 @deployments
+def test_the_form_has_a_title_and_a_word_of_help_for_each_parameter(deployment: dict[str, Any]) -> None:
+    fields = _plain_schema(flow_of(deployment))["properties"]
+    assert {name for name, field in fields.items() if field.get("title", name) == name} == set()
+    assert {name for name, field in fields.items() if not field.get("description")} == set()
+
+
+@deployments
 def test_no_parameter_is_a_secret(deployment: dict[str, Any]) -> None:
     """Prefect keeps parameters in clear, secret types too (measured): accounts are blocks, given by name."""
     schema = _plain_schema(flow_of(deployment))

@@ -27,7 +27,8 @@ def test_the_form_shows_titles_bounds_and_groups() -> None:
     assert {"PoolOptions", "CleanUpPolicy"} <= set(groups)
     assert groups["PoolOptions"]["properties"]["dedicated_nodes"]["maximum"] == 1000
     for fields in (properties, groups["PoolOptions"]["properties"], groups["CleanUpPolicy"]["properties"]):
-        assert all(field.get("title") for field in fields.values())
+        assert all(field.get("title") not in {None, name} for name, field in fields.items())
+        assert all(field.get("description") for field in fields.values())
 
 
 def test_every_setting_has_a_word_of_help() -> None:
