@@ -1,14 +1,17 @@
 """The HTTP edge: what every request passes, in this order.
 
-1. known Host, no foreign Origin   2. the control plane under /_emulator/   3. the signature
-4. the api-version                 5. the route                             6. the body   7. the handler
+1. known Host, no foreign Origin   2. the control plane under /_emulator/   3. the signature or token
+4. the api-version                 5. the route                             6. the body
+7. the handler, with the faults that strike the request
 Errors of all of them become the service's error document in one place.
 """
 
 import json
 import logging
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from batch_emulator import auth, errors
+from batch_emulator import auth, errors, versions
 from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
+from batch_emulator.faults import requests as request_faults
 from batch_emulator.handlers import control
 from batch_emulator.routes import route
 from batch_emulator.wire import envelope
@@ -27,7 +31,6 @@ log = logging.getLogger("batch_emulator")
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request body: documented for collections of tasks, asserted by the official SDK's tests."""
-OLDEST_VERSION = "2020-09-01.12.0"
 
 
 class App:
@@ -37,14 +40,20 @@ class App:
         emulator: the account it serves.
         authenticators: vouch for requests, one for each scheme.
         hosts: names and addresses that a Host header may have, without ports.
+        prefix: what the paths of the account begin with, such as `/account`; nothing by default.
     """
 
     def __init__(
-        self, emulator: Emulator, authenticators: Sequence[auth.Authenticator], hosts: set[str]
+        self,
+        emulator: Emulator,
+        authenticators: Sequence[auth.Authenticator],
+        hosts: set[str],
+        prefix: str = "",
     ) -> None:
         self._emulator = emulator
         self._authenticators = authenticators
         self.hosts = hosts
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -67,11 +76,13 @@ class App:
 
     async def _respond(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())
-        base_url = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        base_url = f"{request.url.scheme}://{request.headers.get('host', '')}{self._prefix}"
         try:
             reply = await self._answer(request, base_url, request_id)
         except errors.BatchError as error:
             reply = self._refusal(error, base_url, request_id)
+        except request_faults.ConnectionDropped:
+            raise
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             reply = self._refusal(errors.InternalError(), base_url, request_id)
@@ -85,27 +96,28 @@ class App:
         headers = {name.lower(): value for name, value in request.headers.items()}
         auth.check_source(headers, self.hosts)
         raw_path = request.scope["raw_path"].decode("ascii")
-        if raw_path.startswith(control.PREFIX):
-            return control.answer(self._emulator, request.method, raw_path)
         raw_query = request.scope["query_string"].decode("ascii")
+        path = raw_path.removeprefix(self._prefix) if raw_path.startswith(f"{self._prefix}/") else None
+        if path is not None and path.startswith(control.PREFIX):
+            body = await _body(request)
+            return await control.answer(
+                self._emulator, control.Request(request.method, path, raw_query, headers, body)
+            )
         signed = auth.Request(request.method, raw_path, raw_query, headers)
-        auth.authenticate(signed, self._authenticators, self._emulator.clock.now())
+        # Held against real time, in which callers sign, whatever the emulated time is.
+        auth.authenticate(signed, self._authenticators, time.time() + self._emulator.faults.account_skew)
         query = dict(parse_qsl(raw_query, keep_blank_values=True))
-        _check_version(query)
-        operation, ids = route(request.method, raw_path)
+        version = versions.version(query)
+        if path is None:
+            raise errors.InvalidUri
+        operation, ids = route(request.method, path)
         if operation.handler is None:
             raise errors.OperationNotImplemented(Operation=operation.name)
-        body = await _body(request)
-        call = Call(self._emulator, base_url, request_id, request.method, raw_path, ids, query, headers, body)
-        return operation.handler(call)
-
-
-def _check_version(query: Mapping[str, str]) -> None:
-    version = query.get("api-version")
-    if version is None:
-        raise errors.MissingRequiredQueryParameter(QueryParameterName="api-version")
-    if version < OLDEST_VERSION or not version[:4].isdigit():
-        raise errors.UnsupportedRequestVersion(Reason=f"The emulator answers {OLDEST_VERSION} and later.")
+        body = version.body(await _body(request))
+        call = Call(self._emulator, base_url, request_id, request.method, path, ids, query, headers, body)
+        rules = self._emulator.rules
+        reply = await request_faults.answer(rules, operation.name, operation.handler, call)
+        return replace(reply, document=version.document(reply.document))
 
 
 async def _body(request: Request) -> Any:

@@ -138,6 +138,11 @@ class InsufficientAccountPermissions(_Forbidden):
     """The account being accessed does not have sufficient permissions to execute this operation."""
 class AccountIsDisabled(_Forbidden):
     """The specified account is disabled."""
+class InvalidToken(BatchError):
+    """The server failed to authenticate the request. The bearer token is not valid for this account."""
+
+    status = 401  # of bad tokens (assumed; a wrong key is documented as 403)
+    code = "AuthenticationFailed"
 class FileAccessFailed(BatchError):
     """An I/O error occurred when accessing the specified resource."""
     status = 403

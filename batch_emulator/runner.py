@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch_emulator import events
+from batch_emulator import events, job_events
 from batch_emulator.clock import Clock
-from batch_emulator.compute_node.directories import NodeDirectories
+from batch_emulator.compute_node.directories import NodeDirectories, remove_tree
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
-from batch_emulator.compute_node.task_run import CommandRun, Services, run_command
+from batch_emulator.compute_node.task_run import CommandRun, RunCommand, Services, run_command
 from batch_emulator.compute_node.transfers import Transfers, open_client
 from batch_emulator.events import Event, Instruction
 from batch_emulator.resources import Account, Document, Failure, Node, Outcome, Pool
@@ -36,6 +36,7 @@ class Runner:
         clock: tells the time and calls back.
         account: the resources, to be read.
         report: takes the events that follow from what was done.
+        run: runs one command.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Runner:
         clock: Clock,
         account: Account,
         report: Callable[[Event], None],
+        run: RunCommand = run_command,
     ) -> None:
         self._account_name = account_name
         self._account_url = account_url
@@ -53,6 +55,7 @@ class Runner:
         self._clock = clock
         self._account = account
         self._report = report
+        self._run_command = run
         self._stack = AsyncExitStack()
         self._services: Services | None = None
         self._ends: dict[int, asyncio.Event] = {}
@@ -66,10 +69,20 @@ class Runner:
 
     async def close(self) -> None:
         """End every process."""
-        for task in self._at_work.values():
-            task.cancel()
-        await asyncio.gather(*self._at_work.values(), return_exceptions=True)
+        await self._stop()
         await self._stack.aclose()
+
+    async def reset(self, pools: Iterable[str]) -> None:
+        """End every process without a report, and remove the files of all nodes of these pools."""
+        await self._stop()
+        for pool in pools:
+            await asyncio.to_thread(remove_tree, self._root / pool)
+
+    async def _stop(self) -> None:
+        at_work = list(self._at_work.values())
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
 
     def node_directories(self, pool_id: str, node_id: str) -> NodeDirectories:
         """Where the files of a node are."""
@@ -81,10 +94,8 @@ class Runner:
             match instruction:
                 case events.After(seconds, event):
                     self._clock.call_later(seconds, partial(self._report, event))
-                case events.RunTask():
-                    self._run_task(instruction)
-                case events.RunStartTask():
-                    self._run_start_task(instruction)
+                case events.RunTask() | job_events.RunJobTask() | events.RunStartTask():
+                    self._run_order(instruction)
                 case events.Kill(run):
                     if run in self._ends:
                         self._ends[run].set()
@@ -120,17 +131,46 @@ class Runner:
 
         task.add_done_callback(forget)
 
+    def _run_order(self, order: events.RunTask | job_events.RunJobTask | events.RunStartTask) -> None:
+        match order:
+            case events.RunTask():
+                self._run_task(order)
+            case job_events.RunJobTask():
+                self._run_job_task(order)
+            case events.RunStartTask():
+                self._run_start_task(order)
+
     def _run_task(self, order: events.RunTask) -> None:
         job = self._account.jobs[order.job]
         task = job.tasks[order.task]
         pool = self._account.pools[order.pool]
+        prepared_by = job.preparation_task.id if job.preparation_task else None
         run = CommandRun(
             node=self._compute_node(pool, pool.nodes[order.node]),
-            identity=RunIdentity(kind=RunKind.TASK, job_id=job.id, task_id=task.id),
+            identity=RunIdentity(
+                kind=RunKind.TASK, job_id=job.id, task_id=task.id, preparation_id=prepared_by
+            ),
             job_settings=job.document.get("commonEnvironmentSettings", ()),
             **_command(task.document),
         )
         self._begin(order.run, (order.pool, order.node, job.id, task.id), run)
+
+    def _run_job_task(self, order: job_events.RunJobTask) -> None:
+        job = self._account.jobs[order.job]
+        pool = self._account.pools[order.pool]
+        document = job.document["jobPreparationTask" if order.kind == "preparation" else "jobReleaseTask"]
+        run = CommandRun(
+            node=self._compute_node(pool, pool.nodes[order.node]),
+            identity=RunIdentity(
+                kind=RunKind.JOB_PREPARATION if order.kind == "preparation" else RunKind.JOB_RELEASE,
+                job_id=job.id,
+                task_id=document["id"],
+                preparation_id=job.document["jobPreparationTask"]["id"],
+            ),
+            job_settings=job.document.get("commonEnvironmentSettings", ()),
+            **_command(document),
+        )
+        self._begin(order.run, (order.pool, order.node, job.id, document["id"]), run)
 
     def _run_start_task(self, order: events.RunStartTask) -> None:
         pool = self._account.pools[order.pool]
@@ -160,7 +200,7 @@ class Runner:
         assert self._services is not None
         began = self._clock.now()
         try:
-            outcome = await run_command(run, self._services, self._ends[number])
+            outcome = await self._run_command(run, self._services, self._ends[number])
         except Exception:
             log.exception("run %s", number)
             outcome = Outcome(began, self._clock.now(), None, UNKNOWN)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from batch_emulator.faults.requests import ConnectionDropped
 
 GRACE = 1
 """Seconds that open requests get when the server ends."""
@@ -50,8 +52,10 @@ class Server:
     def __init__(
         self, app: ASGIApp, *, tls_cert: Path | None, tls_key: Path | None, on_ready: Callable[[], None]
     ) -> None:
+        self._app = app
         config = uvicorn.Config(
-            app,
+            self._answer,
+            interface="asgi3",
             log_level="warning",
             access_log=False,
             lifespan="on",
@@ -61,6 +65,17 @@ class Server:
             timeout_graceful_shutdown=GRACE,
         )
         self._uvicorn = _Uvicorn(config, on_ready)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ConnectionDropped:
+            for connection in list(self._uvicorn.server_state.connections):
+                transport = getattr(connection, "transport", None)
+                if getattr(connection, "client", None) == scope["client"] and transport is not None:
+                    transport.abort()
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
     def exit_when_closed(self, stream: BinaryIO) -> None:
         """End when this stream is closed at its other end: with the process that holds it."""

@@ -6,7 +6,7 @@ what it means that one was ended from outside, is for the caller to decide.
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,10 @@ class Services:
     launcher: Launcher
     transfers: Transfers
     clock: Callable[[], float]
+
+
+RunCommand = Callable[[CommandRun, Services, asyncio.Event], Awaitable[Outcome]]
+"""What `run_command` is; what goes around it is such a one again."""
 
 
 async def run_command(run: CommandRun, services: Services, end: asyncio.Event) -> Outcome:

@@ -102,4 +102,5 @@ def creation_headers(url: str, etag: str, modified: float) -> dict[str, str]:
 
 def error_headers(error: BatchError) -> dict[str, str]:
     """The headers that only an error has."""
-    return {} if error.retry_after is None else {"Retry-After": f"{max(0, round(error.retry_after))}"}
+    headers = {} if error.retry_after is None else {"Retry-After": f"{max(0, round(error.retry_after))}"}
+    return {**headers, "WWW-Authenticate": "Bearer"} if error.status == 401 else headers

@@ -1,0 +1,1 @@
+"""Simulated work: tasks that take their time and exit, without a process."""
