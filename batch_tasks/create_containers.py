@@ -26,7 +26,7 @@ def create_containers(names: RunNames, metadata: Mapping[str, str]) -> None:
     """
     for container in (names.input_container, names.output_container):
         ensure_container(container, metadata)
-    log().info("Containers %s and %s are there", names.input_container, names.output_container)
+    log().debug("Containers %s and %s are there", names.input_container, names.output_container)
 
 
 def ensure_container(name: str, metadata: Mapping[str, str]) -> None:

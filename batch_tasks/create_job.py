@@ -55,7 +55,7 @@ def create_job(plan: RunPlan) -> None:
             )
         pause(_BETWEEN_TRIES)
         waited += _BETWEEN_TRIES
-    log().info("Job %s is there", options.id)
+    log().debug("Job %s is there", options.id)
 
 
 def _created(options: BatchJobCreateOptions) -> bool:

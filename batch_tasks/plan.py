@@ -96,6 +96,16 @@ class RunPlan:
         return (file for task in self.tasks for file in task.files)
 
     @property
+    def files_counted(self) -> str:
+        """`1 file`, `200 files`: for the names of Prefect's task runs."""
+        return _counted(sum(1 for _ in self.files), "file")
+
+    @property
+    def tasks_counted(self) -> str:
+        """`1 task`, `200 tasks`."""
+        return _counted(len(self.tasks), "task")
+
+    @property
     def metadata(self) -> Mapping[str, str]:
         """What is written on everything this run makes."""
         return metadata(self.names, self.created, self.expires, self.keep)
@@ -182,6 +192,10 @@ def _chunks(
         length += size
     if chunk:
         yield chunk
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _parent(key: str) -> str:

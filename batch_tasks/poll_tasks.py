@@ -47,7 +47,7 @@ COUNTS = Rhythm()
 LOOKS = Rhythm(shortest=2.0, longest=30.0, share=0.2)
 
 
-@stage("poll-tasks")
+@stage("poll {plan.tasks_counted}")
 def poll_tasks(
     plan: RunPlan, counts_every: Rhythm = COUNTS, looks_every: Rhythm = LOOKS
 ) -> list[FinishedTask]:

@@ -37,7 +37,7 @@ class OutputDamaged(Exception):
     """An output did not come as the node wrote it, or cannot be written here."""
 
 
-@stage("retrieve-outputs")
+@stage("retrieve outputs of {plan.files_counted}")
 def retrieve_outputs(plan: RunPlan, finished: Sequence[FinishedTask], output_dir: str) -> RunReport:
     """Fetch every output of the files that succeeded, and tell about all files.
 

@@ -26,6 +26,8 @@ Logger = logging.Logger | logging.LoggerAdapter[Any]
 def stage(shown_as: str, *, retries: int = 2) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task for one stage of a run, shown in the run's history under `shown_as`.
 
+    `{plan.files_counted}` in it is what the stage's parameter `plan` says.
+
     Retries are for what is neither ours to say nor Azure's to recover from within the patience of a call.
     """
     return task(

@@ -42,7 +42,7 @@ _REFUSALS_SHOWN = 5
 _ENDED = frozenset({"JobCompleted", "JobBeingTerminated", "JobNotActive", "JobBeingDeleted"})
 
 
-@stage("submit-tasks")
+@stage("submit {plan.tasks_counted}")
 def submit_tasks(plan: RunPlan) -> int:
     """Bring every task of the plan into the job; then the job ends by itself when they are done.
 

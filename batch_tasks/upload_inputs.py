@@ -39,7 +39,7 @@ class Stored:
     md5: str
 
 
-@stage("upload-inputs")
+@stage("upload {plan.files_counted}")
 def upload_inputs(plan: RunPlan) -> int:
     """Bring every script and input into the input container; the number of files that had to be sent.
 

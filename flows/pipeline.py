@@ -32,6 +32,8 @@ from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
 from flows.account import account_for
+from flows.run_events import cleaned_up
+from flows.run_history import run_history
 
 _WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
 
@@ -52,6 +54,7 @@ def run_workload(
     with (
         account_for(account) as found,
         signed_in(found),
+        run_history(plan, options.clean_up) as history,
         open_run() as closing,
         _cleaned_up(plan.names, options.clean_up, closing) as in_the_background,
     ):
@@ -64,6 +67,7 @@ def run_workload(
         submit_tasks(plan)
         finished, stopped = _wait_for_tasks(plan)
         report = retrieve_outputs(plan, finished, options.output_dir)
+        history.tell(report)
         if report.failed:
             raise TasksFailed(report, stopped)
         return report
@@ -110,7 +114,7 @@ def _cleaned_up(
             closing.set()
             for future in in_the_background:
                 future.wait(_WAIT_FOR_POOL_REQUEST)
-            clean_up(names, policy)
+            cleaned_up(names, clean_up(names, policy))
 
     try:
         yield in_the_background
