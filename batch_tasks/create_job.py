@@ -34,6 +34,7 @@ def job_options(plan: RunPlan) -> BatchJobCreateOptions:
         pool_info=BatchPoolInfo(pool_id=plan.names.pool_id),
         constraints=BatchJobConstraints(max_wall_clock_time=plan.expires - plan.created),
         all_tasks_complete_mode=BatchAllTasksCompleteMode.NO_ACTION,
+        uses_task_dependencies=plan.merge is not None,
         metadata=metadata_items(plan.metadata),
     )
 

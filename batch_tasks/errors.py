@@ -86,7 +86,10 @@ class TasksFailed(RunError):
 
     def __str__(self) -> str:
         failed = self.report.failed
-        lines = [f"{len(failed)} of {len(self.report.files)} files failed."]
+        files = [file for file in failed if file is not self.report.merged]
+        lines = [f"{len(files)} of {len(self.report.files)} files failed."]
+        if len(files) < len(failed):
+            lines.append("The merge of their outputs failed.")
         if self.stopped is not None:
             lines.append(str(self.stopped))
         for file in failed[:_FILES_SHOWN]:

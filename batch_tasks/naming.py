@@ -25,6 +25,8 @@ LONGEST_WORKLOAD_NAME = 22
 LONGEST_ID = 64
 _WORKLOAD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RUN_ID = re.compile(rf"(?P<workload>{_WORKLOAD.pattern})-(?P<run>[0-9a-f]{{32}})(-inputs|-outputs)?")
+PARTS = "parts/"
+"""What the names of all parts for a merge begin with, in the output container and on the merge's node."""
 _LONGEST_BLOB_PATH = 800  # of the 1024 characters a blob name may have; the rest is for prefixes
 
 
@@ -120,6 +122,16 @@ def node_file_blob(name: str) -> str:
 def input_blob(key: str) -> str:
     """Where an input is kept in the input container."""
     return f"inputs/{blob_path(key)}"
+
+
+def part_blob(key: str) -> str:
+    """Where the part that the command for this input leaves for a merge is kept in the output container."""
+    return f"{PARTS}{hashlib.sha256(os.fsencode(key)).hexdigest()[:24]}"
+
+
+def parts_list_blob() -> str:
+    """Where the list of the parts for a merge is kept in the input container."""
+    return "parts.json"
 
 
 def output_blob(path: str) -> str:

@@ -78,6 +78,35 @@ class CleanUpPolicy(BaseModel):
         return frozenset(name for name, deleted in self if not deleted)
 
 
+class SpotPoolOptions(PoolOptions):
+    """A pool of Spot nodes alone, unless more is asked for."""
+
+    dedicated_nodes: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Dedicated nodes",
+        description="At most this many; never more than the tasks fill.",
+    )
+    spot_nodes: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        title="Spot nodes",
+        description="At most this many nodes which are cheaper but may be taken away at any time.",
+    )
+
+
+class OutputsKept(CleanUpPolicy):
+    """Leaves the outputs in storage, unless asked not to."""
+
+    output_container: bool = Field(
+        False,
+        title="Delete the output container",
+        description="The outputs in storage; those retrieved stay here.",
+    )
+
+
 class RunOptions(BaseModel):
     """Everything about a run that is not the workload and not its input files."""
 
@@ -87,3 +116,4 @@ class RunOptions(BaseModel):
     pool: PoolOptions = PoolOptions()
     clean_up: CleanUpPolicy = CleanUpPolicy()
     files_per_task: int = Field(1, ge=1, le=500)
+    download: bool = True

@@ -2,60 +2,85 @@
 
 An output named outright stands in the output folder where its input's key says: `books/a.txt` gives
 `books/a_OUTPUT.txt`. Outputs found by a pattern, and outputs which would get in each other's way, stand in a
-folder of their input's own: `clip.mp4.outputs/clip.mp3`.
+folder of their input's own: `clip.mp4.outputs/clip.mp3`. A merge is one more task, the last: its one file is
+the list of the parts that the others leave for it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, overload
 
 from batch_tasks.inputs import InputFile
-from batch_tasks.naming import RunNames, metadata, task_id
+from batch_tasks.naming import (
+    LONGEST_ID,
+    RunNames,
+    input_blob,
+    metadata,
+    output_blob,
+    part_blob,
+    parts_list_blob,
+    task_id,
+)
 from batch_tasks.workload import FileRun, Workload
 
+MERGE = "merge"
+"""The key of what a merge works on, unless an input is called so."""
 RUN_FILES = "RUN_FILES"
 LONGEST_RUN_FILES = 100_000
-"""Characters; Linux passes at most 131,072 bytes in one environment variable."""
+"""Characters for the files of a task; of one file alone, `MOST_RUN_FILES`."""
+MOST_RUN_FILES = 131_000
+"""Characters; Linux passes at most 131,072 bytes in one environment variable, its name included."""
+LONGEST_DEPENDENCIES = 64_000
+"""Characters of the ids that a task may depend on (documented)."""
 
 
 @dataclass(frozen=True)
 class PlannedOutput:
-    """An output: `keep` is its path in the task's working directory, `path` the one in the output folder.
+    """An output: `keep` is its path in the task's working directory, `path` the one in the output folder,
+    `blob` its name in the output container.
 
-    Both are folders when the output is a pattern.
+    All are folders when the output is a pattern. A part for a merge has no `path`: it stays in storage.
     """
 
     keep: str
     path: str
     is_pattern: bool
+    blob: str
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """An input, its `fetched` path in the task's working directory, its command and its outputs."""
+    """An input, its `fetched` path in the task's working directory, its command and its outputs.
+
+    `blob` is where the input is kept in the input container; "" when it is elsewhere in storage already.
+    """
 
     input: InputFile
     fetched: str
     run: FileRun
     outputs: tuple[PlannedOutput, ...]
+    blob: str
 
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """A Batch task and the files it works on, one after the other."""
+    """A Batch task and the files it works on, one after the other. A merge runs after other tasks."""
 
     task_id: str
     files: tuple[PlannedFile, ...]
+    after: tuple[str, ...] = ()
 
 
 class PlannedTasks(Sequence[PlannedTask]):
-    """The tasks of a run, in order.
+    """The tasks of a run, in order; the merge, if there is one, is the last.
 
     A type of its own because Prefect looks for futures in every tuple and dataclass it is given: with 10,000
     files that took 2.5 s a stage (measured). Into this it does not look.
@@ -93,7 +118,13 @@ class RunPlan:
     @property
     def files(self) -> Iterator[PlannedFile]:
         """Every file, in the order of the inputs."""
-        return (file for task in self.tasks for file in task.files)
+        return (file for task in self.tasks if not task.after for file in task.files)
+
+    @property
+    def merge(self) -> PlannedTask | None:
+        """The task that merges what the others leave."""
+        last = self.tasks[-1] if self.tasks else None
+        return last if last and last.after else None
 
     @property
     def files_counted(self) -> str:
@@ -112,13 +143,49 @@ class RunPlan:
 
 
 def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: int = 1) -> PlannedTasks:
-    """The Batch tasks for these inputs, up to so many files each."""
+    """The Batch tasks for these inputs, up to so many files each, and the merge if the workload has one."""
     files = [(file, workload.for_file(PurePosixPath(file.key).name)) for file in inputs]
-    crowded = _crowded([(file.key, run) for file, run in files])
-    return PlannedTasks(
+    merge = _merge_run(workload, inputs)
+    crowded = _crowded([(file.key, run) for file, run in (*files, *merge)])
+    tasks = [
         PlannedTask(task_id([file.key for file, _ in chunk]), tuple(_planned(chunk, crowded)))
         for chunk in _chunks(files, files_per_task)
-    )
+    ]
+    for file, run in merge:
+        (planned,) = _planned([(file, run)], crowded)
+        listed = replace(planned, blob=parts_list_blob())
+        tasks.append(PlannedTask(task_id([file.key]), (listed,), tuple(task.task_id for task in tasks)))
+    return PlannedTasks(tasks)
+
+
+def plan_problems(tasks: PlannedTasks) -> list[str]:
+    """What Batch or a node could not take of these tasks, in sentences."""
+    found = [
+        f"The command for {task.files[0].input.key!r}, with the names in it, is longer than a process may be "
+        "told: write a script, ship it, and run that."
+        for task in tasks
+        if len(task.files) == 1 and len(run_files_setting(task)) > MOST_RUN_FILES
+    ]
+    if tasks and sum(map(len, tasks[-1].after)) > LONGEST_DEPENDENCIES:
+        files = sum(len(task.files) for task in tasks)
+        enough = math.ceil(files / (LONGEST_DEPENDENCIES // LONGEST_ID))
+        found.append(
+            f"A merge cannot wait for {len(tasks) - 1} tasks: Batch takes {LONGEST_DEPENDENCIES} characters "
+            f"of their ids. Let each task work on more files: set files_per_task to {enough}."
+        )
+    return found
+
+
+def parts_list(tasks: PlannedTasks) -> str:
+    """What the merge reads first: each input and where its part will be, as JSON."""
+    parts = [
+        {"file": file.input.key, "part": output.blob}
+        for task in tasks
+        for file in task.files
+        for output in file.outputs
+        if not output.path
+    ]
+    return json.dumps(parts, indent=0)
 
 
 def run_files_setting(task: PlannedTask) -> str:
@@ -133,6 +200,7 @@ def run_files_setting(task: PlannedTask) -> str:
 
 def _run_file(file: PlannedFile) -> dict[str, Any]:
     kinds = [("find", text) for text in file.run.outputs] + [("glob", text) for text in file.run.patterns]
+    kinds += [("find", file.run.part)] if file.run.part else []
     return {
         "name": PurePosixPath(file.input.key).name,
         "fetched": file.fetched,
@@ -144,18 +212,29 @@ def _run_file(file: PlannedFile) -> dict[str, Any]:
     }
 
 
+def _merge_run(workload: Workload, inputs: Sequence[InputFile]) -> list[tuple[InputFile, FileRun]]:
+    """The list of the parts as the one input of the merge, under a key that no other input has."""
+    if workload.merging is None:
+        return []
+    taken = {file.key for file in inputs}
+    names = itertools.chain([MERGE], map(f"{MERGE}-{{}}".format, itertools.count(2)))
+    key = next(name for name in names if name not in taken)
+    return [(InputFile("", key, 0), workload.merging.for_file(key))]
+
+
 def _planned(chunk: Iterable[tuple[InputFile, FileRun]], crowded: set[str]) -> Iterator[PlannedFile]:
     for index, (file, run) in enumerate(chunk):
-        folder = own_folder(file.key) if file.key in crowded else _parent(file.key)
-        literal = [
-            PlannedOutput(f"outputs/{index}-{number}", _joined(folder, text), is_pattern=False)
-            for number, text in enumerate(run.outputs)
+        own, keep = own_folder(file.key), f"outputs/{index}-{{}}".format
+        folder = own if file.key in crowded else _parent(file.key)
+        paths = [_joined(folder, text) for text in run.outputs] + [own for _ in run.patterns]
+        outputs = [
+            PlannedOutput(keep(number), path, number >= len(run.outputs), output_blob(path))
+            for number, path in enumerate(paths)
         ]
-        patterns = [
-            PlannedOutput(f"outputs/{index}-{number}", own_folder(file.key), is_pattern=True)
-            for number in range(len(literal), len(literal) + len(run.patterns))
-        ]
-        yield PlannedFile(file, f"inputs/{index}", run, tuple(literal + patterns))
+        if run.part:
+            outputs.append(PlannedOutput(keep(len(paths)), "", is_pattern=False, blob=part_blob(file.key)))
+        blob = "" if file.url else input_blob(file.key)
+        yield PlannedFile(file, f"inputs/{index}", run, tuple(outputs), blob)
 
 
 def own_folder(key: str) -> str:

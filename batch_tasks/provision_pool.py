@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from azure.batch.models import (
     AutoUserScope,
     AutoUserSpecification,
+    BatchContainerConfiguration,
     BatchMetadataItem,
     BatchPoolCreateOptions,
     BatchPoolEnableAutoScaleOptions,
     BatchPoolState,
     BatchStartTask,
     BatchVmImageReference,
+    ContainerType,
     ElevationLevel,
     UserIdentity,
     VirtualMachineConfiguration,
@@ -79,6 +81,7 @@ def pool_options(plan: RunPlan, pool: PoolOptions) -> BatchPoolCreateOptions:
                 publisher=image.publisher, offer=image.offer, sku=image.sku, version="latest"
             ),
             node_agent_sku_id=image.node_agent,
+            container_configuration=_container_configuration(plan.workload),
         ),
         enable_auto_scale=True,
         auto_scale_formula=formula(dedicated, spot, plan.created + STARTUP, plan.expires),
@@ -86,6 +89,15 @@ def pool_options(plan: RunPlan, pool: PoolOptions) -> BatchPoolCreateOptions:
         task_slots_per_node=pool.task_slots_per_node,
         start_task=_start_task(plan.workload),
         metadata=metadata_items(plan.metadata),
+    )
+
+
+def _container_configuration(workload: Workload) -> BatchContainerConfiguration | None:
+    """Nodes fetch the image before their first task."""
+    if not workload.container_image:
+        return None
+    return BatchContainerConfiguration(
+        type=ContainerType.DOCKER_COMPATIBLE, container_image_names=[workload.container_image]
     )
 
 

@@ -67,7 +67,8 @@ class FileReport:
 class RunReport:
     """What became of a run, file by file, in the order of the inputs; and when which Batch task ran where.
 
-    `created` and `ended` bound the run in time: from its plan to the moment its outputs were there.
+    `created` and `ended` bound the run in time: from its plan to the moment its outputs were there. `merged`
+    tells of the merge, where there is one. Outputs that did not come down are in `output_container`.
     """
 
     workload: str
@@ -77,6 +78,8 @@ class RunReport:
     tasks: tuple[FinishedTask, ...] = ()
     created: datetime | None = None
     ended: datetime | None = None
+    merged: FileReport | None = None
+    output_container: str = ""
 
     @property
     def succeeded(self) -> tuple[FileReport, ...]:
@@ -85,8 +88,9 @@ class RunReport:
 
     @property
     def failed(self) -> tuple[FileReport, ...]:
-        """The files that failed or never ran."""
-        return tuple(file for file in self.files if file.state != "succeeded")
+        """The files that failed or never ran, and the merge if it did."""
+        everything = (*self.files, *((self.merged,) if self.merged else ()))
+        return tuple(file for file in everything if file.state != "succeeded")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values: what `results.json` says. Times are ISO 8601, sizes bytes, MD5 in hex."""
@@ -98,6 +102,7 @@ class RunReport:
             "succeeded": len(self.succeeded),
             "failed": len(self.failed),
             "files": [_file(file) for file in self.files],
+            **({"merge": _file(self.merged)} if self.merged else {}),
             "tasks": [_task(task) for task in self.tasks],
         }
 

@@ -38,8 +38,12 @@ class OutputDamaged(Exception):
 
 
 @stage("retrieve outputs of {plan.files_counted}")
-def retrieve_outputs(plan: RunPlan, finished: Sequence[FinishedTask], output_dir: str) -> RunReport:
+def retrieve_outputs(
+    plan: RunPlan, finished: Sequence[FinishedTask], output_dir: str, *, download: bool = True
+) -> RunReport:
     """Fetch every output of the files that succeeded, and tell about all files.
+
+    With `download` False outputs are looked at where they are, in storage, and stay there.
 
     Raises:
         AzureError: storage cannot be reached or refuses.
@@ -51,28 +55,33 @@ def retrieve_outputs(plan: RunPlan, finished: Sequence[FinishedTask], output_dir
         return list(report_task(plan, task, ended.get(task.task_id.lower()), stored))
 
     files = [file for some in concurrently(reports, plan.tasks) for file in some]
+    names = plan.names
     root = Path(output_dir).absolute()
     done = Counting("retrieve-outputs", sum(file.state == "succeeded" for file in files))
 
     def fetched(file: FileReport) -> FileReport:
-        if file.state != "succeeded":
+        if file.state != "succeeded" or not download:
             return file
         stop_if_closing()
-        result = _with_outputs_here(plan.names.output_container, file, root)
+        result = _with_outputs_here(names.output_container, file, root)
         done.add_one()
         return result
 
     files = concurrently(fetched, files)
+    merged = files.pop() if plan.merge else None
+    place = str(root) if download else f"container {names.output_container}"
     report = RunReport(
         plan.workload.name,
-        plan.names.flow_run_id,
+        names.flow_run_id,
         str(root),
         tuple(files),
         tuple(finished),
         plan.created,
         datetime.now(UTC),
+        merged,
+        "" if download else names.output_container,
     )
-    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), len(files), root)
+    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), len(files), place)
     return report
 
 
@@ -134,15 +143,16 @@ def report_file(
         return report
     outputs = list(_outputs(file, entry.get("outputs") or ()))
     missing = [
-        output.path for output in outputs if stored.get(output.blob, Stored(-1, "")).size != output.size
+        output.blob for output in outputs if stored.get(output.blob, Stored(-1, "")).size != output.size
     ]
-    unmet = [output.path for output in file.outputs if not _met(output, outputs)]
+    unmet = [output.blob for output in file.outputs if not _met(output, outputs)]
     if missing or unmet:
         lacking = ", ".join((missing or unmet)[:3])
         return replace(
             report, reason=f"its output is not whole in storage: {lacking}. {finished.failure}".strip()
         )
-    return replace(report, state="succeeded", outputs=tuple(outputs), stderr_tail="", reason="")
+    shown = tuple(output for output in outputs if output.path)
+    return replace(report, state="succeeded", outputs=shown, stderr_tail="", reason="")
 
 
 def fetch_output(container: str, output: Output, root: Path) -> Output:
@@ -214,10 +224,10 @@ def _outputs(file: PlannedFile, told: Iterable[Mapping[str, Any]]) -> Iterator[O
         keep = str(entry["keep"])
         for output in file.outputs:
             if keep == output.keep and not output.is_pattern:
-                path, blob = output.path, naming.output_blob(output.path)
+                path, blob = output.path, output.blob
             elif output.is_pattern and keep.startswith(f"{output.keep}/"):
                 below = keep.removeprefix(output.keep)
-                path, blob = output.path + below, naming.output_blob(output.path) + below
+                path, blob = output.path + below, output.blob + below
             else:
                 continue
             yield Output(path, blob, int(entry["size"]), str(entry.get("md5") or ""))
@@ -225,8 +235,8 @@ def _outputs(file: PlannedFile, told: Iterable[Mapping[str, Any]]) -> Iterator[O
 
 def _met(planned: PlannedOutput, outputs: Iterable[Output]) -> bool:
     if planned.is_pattern:
-        return any(output.path.startswith(f"{planned.path}/") for output in outputs)
-    return any(output.path == planned.path for output in outputs)
+        return any(output.blob.startswith(f"{planned.blob}/") for output in outputs)
+    return any(output.blob == planned.blob for output in outputs)
 
 
 def _result(plan: RunPlan, task: PlannedTask, stored: Mapping[str, Stored]) -> list[Mapping[str, Any]]:

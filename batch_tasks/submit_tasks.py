@@ -22,14 +22,20 @@ from azure.batch.models import (
 )
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
-from batch_tasks.clients import batch_client, blob_url_signer, write_container_url
+from batch_tasks.clients import (
+    batch_client,
+    blob_url_signer,
+    read_container_url,
+    stored_url_signer,
+    write_container_url,
+)
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import SubmitFailed, error_code, without_secrets
 from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.stage import log, stage
-from batch_tasks.task_options import task_options
+from batch_tasks.task_options import SignedUrls, task_options
 from batch_tasks.wire import wire_value
 
 MOST_TASKS = 100
@@ -80,9 +86,13 @@ def _missing(plan: RunPlan) -> list[PlannedTask]:
 
 def _options(plan: RunPlan, tasks: Iterable[PlannedTask]) -> Iterator[BatchTaskCreateOptions]:
     until = plan.expires + SAS_MARGIN
-    read_url = blob_url_signer(plan.names.input_container, until)
-    write_url = write_container_url(plan.names.output_container, until)
-    return (task_options(task, plan.workload, read_url, write_url) for task in tasks)
+    urls = SignedUrls(
+        read=blob_url_signer(plan.names.input_container, until),
+        stored=stored_url_signer(until),
+        read_outputs=read_container_url(plan.names.output_container, until),
+        write_outputs=write_container_url(plan.names.output_container, until),
+    )
+    return (task_options(task, plan.workload, urls) for task in tasks)
 
 
 def submitted_ids(job_id: str) -> frozenset[str]:

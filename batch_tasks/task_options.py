@@ -1,18 +1,26 @@
 """What Batch is told about one of our tasks.
 
-Every task runs the same command, `python3 run_files.py`: names and commands go in a setting, so that no file
-name and no signed URL ever stands on a command line.
+Every task runs the same command, `python3 -I run_files.py`: names and commands go in a setting, so that no
+file name and no signed URL ever stands on a command line. `-I` keeps Python from taking a shipped `json.py`
+for its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from azure.batch.models import (
     BatchTaskConstraints,
+    BatchTaskContainerSettings,
     BatchTaskCreateOptions,
+    BatchTaskDependencies,
+    ContainerWorkingDirectory,
+    DependencyAction,
     EnvironmentSetting,
+    ExitConditions,
+    ExitOptions,
     OutputFile,
     OutputFileBlobContainerDestination,
     OutputFileDestination,
@@ -23,29 +31,40 @@ from azure.batch.models import (
 
 from batch_tasks import naming
 from batch_tasks.plan import RUN_FILES, PlannedTask, run_files_setting
-from batch_tasks.workload import Workload
+from batch_tasks.workload import RUNNER, Workload
 
-COMMAND_LINE = "python3 run_files.py"
-RUNNER = "run_files.py"
+COMMAND_LINE = f"python3 -I {RUNNER}"
+_MERGE_ANYWAY = ExitConditions(default=ExitOptions(dependency_action=DependencyAction.SATISFY))
+"""However a task fails, what waits for it runs: the merge says what it lacks."""
 
 
-def task_options(
-    task: PlannedTask, workload: Workload, read_url: Callable[[str], str], write_url: str
-) -> BatchTaskCreateOptions:
-    """What we ask Batch for. Pure.
+@dataclass(frozen=True)
+class SignedUrls:
+    """How the node reaches storage. None of these URLs can do more than it says.
 
-    Args:
-        task: the files and where their outputs go.
-        workload: what is run for them.
-        read_url: blob of the input container -> URL that reads it.
-        write_url: URL that writes into the output container.
+    Attributes:
+        read: blob of the input container -> URL that reads it.
+        stored: URL of an input that is in storage already -> URL that reads it.
+        read_outputs: URL that lists and reads the output container, for a merge.
+        write_outputs: URL that writes into the output container.
     """
+
+    read: Callable[[str], str]
+    stored: Callable[[str], str]
+    read_outputs: str = field(repr=False)
+    write_outputs: str = field(repr=False)
+
+
+def task_options(task: PlannedTask, workload: Workload, urls: SignedUrls) -> BatchTaskCreateOptions:
+    """What we ask Batch for, to run the workload (its merge for a task that merges) on the files. Pure."""
+    merging = workload.merging if task.after else None
+    workload = merging or workload
     minutes = workload.file_minutes * len(task.files)
     return BatchTaskCreateOptions(
         id=task.task_id,
         command_line=COMMAND_LINE,
-        resource_files=list(_resource_files(task, workload, read_url)),
-        output_files=list(_output_files(task, write_url)),
+        resource_files=list(_resource_files(task, workload, urls)),
+        output_files=list(_output_files(task, urls.write_outputs)),
         environment_settings=[
             EnvironmentSetting(name=RUN_FILES, value=run_files_setting(task)),
             *(EnvironmentSetting(name=name, value=value) for name, value in workload.environment.items()),
@@ -53,16 +72,30 @@ def task_options(
         constraints=BatchTaskConstraints(
             max_wall_clock_time=timedelta(minutes=minutes), max_task_retry_count=workload.retries
         ),
+        container_settings=_container_settings(workload),
+        depends_on=BatchTaskDependencies(task_ids=list(task.after)) if task.after else None,
+        exit_conditions=_MERGE_ANYWAY if workload.merge else None,
     )
 
 
-def _resource_files(
-    task: PlannedTask, workload: Workload, read_url: Callable[[str], str]
-) -> Iterator[ResourceFile]:
+def _container_settings(workload: Workload) -> BatchTaskContainerSettings | None:
+    if not workload.container_image:
+        return None
+    return BatchTaskContainerSettings(
+        image_name=workload.container_image,
+        container_run_options="--rm",
+        working_directory=ContainerWorkingDirectory.TASK_WORKING_DIRECTORY,
+    )
+
+
+def _resource_files(task: PlannedTask, workload: Workload, urls: SignedUrls) -> Iterator[ResourceFile]:
     for name in (RUNNER, *(path.name for path in workload.node_files)):
-        yield ResourceFile(http_url=read_url(naming.node_file_blob(name)), file_path=name)
+        yield ResourceFile(http_url=urls.read(naming.node_file_blob(name)), file_path=name)
     for file in task.files:
-        yield ResourceFile(http_url=read_url(naming.input_blob(file.input.key)), file_path=file.fetched)
+        url = urls.read(file.blob) if file.blob else urls.stored(file.input.url)
+        yield ResourceFile(http_url=url, file_path=file.fetched)
+    if task.after:
+        yield ResourceFile(storage_container_url=urls.read_outputs, blob_prefix=naming.PARTS)
 
 
 def _output_files(task: PlannedTask, write_url: str) -> Iterator[OutputFile]:
@@ -83,6 +116,6 @@ def _output_files(task: PlannedTask, write_url: str) -> Iterator[OutputFile]:
     for file in task.files:
         for output in file.outputs:
             pattern = f"{output.keep}/**/*" if output.is_pattern else output.keep
-            yield upload(pattern, naming.output_blob(output.path), condition)
+            yield upload(pattern, output.blob, condition)
     yield upload("result.json", naming.result_blob(task.task_id), OutputFileUploadCondition.TASK_COMPLETION)
     yield upload("../std*.txt", naming.log_prefix(task.task_id), OutputFileUploadCondition.TASK_FAILURE)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from azure.storage.blob import ContentSettings
@@ -14,10 +15,10 @@ from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import InputError
 from batch_tasks.patience import patiently, stop_if_closing
-from batch_tasks.plan import RunPlan
+from batch_tasks.plan import RunPlan, parts_list
 from batch_tasks.progress import Counting
 from batch_tasks.stage import log, stage
-from batch_tasks.task_options import RUNNER
+from batch_tasks.workload import RUNNER
 
 NODE_SCRIPTS = Path(__file__).resolve().parent.parent / "node"
 _LARGE = 64 * 2**20  # bytes from which a file is sent in blocks over two connections
@@ -25,10 +26,11 @@ _LARGE = 64 * 2**20  # bytes from which a file is sent in blocks over two connec
 
 @dataclass(frozen=True)
 class Upload:
-    """A file here and its blob in the input container."""
+    """A file here and its blob in the input container; `content` is what to send instead of the file's."""
 
     path: str
     blob: str
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,13 @@ def upload_inputs(plan: RunPlan) -> int:
 
 def uploads(plan: RunPlan) -> Iterator[Upload]:
     """What the tasks of the plan will fetch."""
-    for path in (NODE_SCRIPTS / RUNNER, *plan.workload.node_files):
+    for path in (NODE_SCRIPTS / RUNNER, *plan.workload.shipped):
         yield Upload(str(path), naming.node_file_blob(path.name))
     for file in plan.files:
-        yield Upload(file.input.path, naming.input_blob(file.input.key))
+        if file.blob:
+            yield Upload(file.input.path, file.blob)
+    if plan.merge:
+        yield Upload("", naming.parts_list_blob(), parts_list(plan.tasks).encode())
 
 
 def stored_blobs(container: str, prefix: str | None = None) -> Mapping[str, Stored]:
@@ -97,9 +102,7 @@ def md5_of(path: str | Path) -> str:
 
 def _bring(container: str, upload: Upload, there: Stored | None) -> bool:
     """Send the file unless the blob is the same; whether it was sent."""
-    path = Path(upload.path)
-    size = path.stat().st_size
-    md5 = md5_of(path)
+    size, md5 = _size_and_md5(upload)
     if there == Stored(size, md5):
         return False
     settings = ContentSettings(
@@ -108,7 +111,9 @@ def _bring(container: str, upload: Upload, there: Stored | None) -> bool:
     blob = blob_service().get_blob_client(container, upload.blob)
 
     def send() -> None:
-        with path.open("rb") as file:
+        with (
+            io.BytesIO(upload.content) if upload.content is not None else Path(upload.path).open("rb") as file
+        ):
             blob.upload_blob(
                 file,
                 length=size,
@@ -120,3 +125,9 @@ def _bring(container: str, upload: Upload, there: Stored | None) -> bool:
 
     patiently(send)
     return True
+
+
+def _size_and_md5(upload: Upload) -> tuple[int, str]:
+    if upload.content is not None:
+        return len(upload.content), hashlib.md5(upload.content, usedforsecurity=False).hexdigest()
+    return Path(upload.path).stat().st_size, md5_of(upload.path)

@@ -19,15 +19,16 @@ from batch_tasks.clients import signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
 from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
-from batch_tasks.inputs import find_inputs
+from batch_tasks.inputs import Look, find_inputs, not_looked
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, RunOptions
 from batch_tasks.patience import open_run
-from batch_tasks.plan import RunPlan, plan_tasks
+from batch_tasks.plan import RunPlan, plan_problems, plan_tasks
 from batch_tasks.poll_tasks import poll_tasks
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import FinishedTask, RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
@@ -50,10 +51,14 @@ def run_workload(
         AccountError: there is no such account, or it cannot be used.
         TasksFailed: some files failed; the outputs of the others are in the output folder.
     """
-    plan = plan_run(workload, input_files, options)
+    plan_run(workload, input_files, options, look=not_looked)
+    with account_for(account) as found, signed_in(found):
+        return _run_planned(plan_run(workload, input_files, options), options)
+
+
+def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
+    """The stages, in order."""
     with (
-        account_for(account) as found,
-        signed_in(found),
         run_history(plan, options.clean_up) as history,
         open_run() as closing,
         _cleaned_up(plan.names, options.clean_up, closing) as in_the_background,
@@ -66,36 +71,38 @@ def run_workload(
         create_job(plan)
         submit_tasks(plan)
         finished, stopped = _wait_for_tasks(plan)
-        report = retrieve_outputs(plan, finished, options.output_dir)
+        report = retrieve_outputs(plan, finished, options.output_dir, download=options.download)
         history.tell(report)
         if report.failed:
             raise TasksFailed(report, stopped)
         return report
 
 
-def plan_run(workload: Workload, input_files: Sequence[str], options: RunOptions) -> RunPlan:
-    """Everything the run will make and do. Makes nothing.
+def plan_run(
+    workload: Workload, input_files: Sequence[str], options: RunOptions, look: Look = stored_files
+) -> RunPlan:
+    """Everything the run will make and do. Makes nothing. `look` asks storage for inputs that are there.
 
     Raises:
         InputError: with all problems of workload, inputs and output folder.
     """
     problems = workload.problems()
     try:
-        inputs = find_inputs(input_files)
+        inputs = find_inputs(input_files, look)
     except InputError as error:
-        raise InputError([*problems, *error.problems, *_folder_problems(options.output_dir)]) from None
+        raise InputError([*problems, *error.problems, *_output_problems(options)]) from None
     if not problems:
         problems = [problem for file in inputs for problem in workload.file_problems(Path(file.key).name)]
-    problems += _folder_problems(options.output_dir)
+    problems += _output_problems(options)
     if problems:
         raise InputError(problems)
     now = datetime.now(UTC).replace(microsecond=0)
     names = RunNames.of(workload.name, runtime.flow_run.id or uuid4())
     tasks = plan_tasks(workload, inputs, options.files_per_task)
     plan = RunPlan(names, workload, tasks, now, now + timedelta(hours=options.pool.max_hours))
-    overwritten = list(_overwritten_inputs(plan, Path(options.output_dir)))
-    if overwritten:
-        raise InputError(overwritten)
+    problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
+    if problems:
+        raise InputError(problems)
     return plan
 
 
@@ -152,6 +159,15 @@ def _wait_for_tasks(plan: RunPlan) -> tuple[Sequence[FinishedTask], RunStopped |
         return stopped.finished, stopped
 
 
+def _output_problems(options: RunOptions) -> list[str]:
+    lost = (
+        "The outputs would be lost: they are not to come down, and the clean-up deletes their container. "
+        "Let them come down, or keep the output container."
+    )
+    nowhere = not options.download and options.clean_up.output_container
+    return _folder_problems(options.output_dir) + ([lost] if nowhere else [])
+
+
 def _folder_problems(output_dir: str) -> list[str]:
     folder = Path(output_dir)
     nearest = next(
@@ -165,9 +181,9 @@ def _folder_problems(output_dir: str) -> list[str]:
 
 
 def _overwritten_inputs(plan: RunPlan, output_dir: Path) -> Iterator[str]:
-    inputs = {Path(file.input.path).resolve() for file in plan.files}
-    for file in plan.files:
-        for output in file.outputs:
+    inputs = {Path(file.input.path).resolve() for file in plan.files if not file.input.url}
+    for output in (output for task in plan.tasks for file in task.files for output in file.outputs):
+        if output.path and not output.is_pattern:
             target = output_dir / output.path
-            if not output.is_pattern and target.resolve() in inputs:
+            if target.resolve() in inputs:
                 yield f"The output {str(target)!r} would replace an input: choose another output folder."

@@ -12,6 +12,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
 from batch_tasks.errors import AccountError, InputError, RunError, TasksFailed
+from batch_tasks.inputs import not_looked
 from batch_tasks.options import RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
@@ -110,7 +111,7 @@ def _checked(
             problems += _problems_of(lambda: _checked(flow, workload_for, rest))
         raise InputError(problems) from None
     options = RunOptions(**{name: checked[name] for name in RunOptions.model_fields if name in checked})
-    plan_run(workload_for(checked), checked["input_files"], options)
+    plan_run(workload_for(checked), checked["input_files"], options, look=not_looked)
     _refuse_too_many(parameters)
     return checked
 

@@ -12,7 +12,7 @@ from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
 from batch_tasks.provision_pool import nodes_wanted, pool_options, shell_command
-from batch_tasks.task_options import task_options
+from batch_tasks.task_options import SignedUrls, task_options
 from batch_tasks.workload import StartTask, Workload
 
 RUN = "top-n-words-12345678123456781234567812345678"
@@ -124,14 +124,21 @@ def test_a_job_is_bounded_in_time_and_does_not_end_while_it_is_empty() -> None:
         "poolInfo": {"poolId": RUN},
         "constraints": {"maxWallClockTime": "P1D"},
         "onAllTasksComplete": "noaction",
+        "usesTaskDependencies": False,
         "metadata": METADATA,
     }
 
 
-def _task(chosen: RunPlan) -> dict[str, Any]:
-    options = task_options(
-        chosen.tasks[0], chosen.workload, lambda blob: f"https://in/{blob}?read", "https://out?write"
-    )
+URLS = SignedUrls(
+    read=lambda blob: f"https://in/{blob}?read",
+    stored=lambda url: f"{url}?signed",
+    read_outputs="https://out?list",
+    write_outputs="https://out?write",
+)
+
+
+def _task(chosen: RunPlan, number: int = 0) -> dict[str, Any]:
+    options = task_options(chosen.tasks[number], chosen.workload, URLS)
     document: dict[str, Any] = options.as_dict()
     return document
 
@@ -149,7 +156,7 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
     task_id = chosen.tasks[0].task_id
     assert _task(chosen) == {
         "id": task_id,
-        "commandLine": "python3 run_files.py",
+        "commandLine": "python3 -I run_files.py",
         "resourceFiles": [
             {"httpUrl": "https://in/node/run_files.py?read", "filePath": "run_files.py"},
             {"httpUrl": "https://in/node/count.py?read", "filePath": "count.py"},
