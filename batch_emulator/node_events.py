@@ -4,7 +4,7 @@ A client asks for most of them; preempting, breaking, losing contact and upgradi
 named by their keys, nodes by their ids, as everywhere in `events`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from batch_emulator.events import Event, Instruction
@@ -148,15 +148,26 @@ class FailResize(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class UploadNodeLogs(Instruction):
-    """Store the log files of a node in a container. `container_url` holds a SAS: it must not be shown."""
+class UploadLogs(Event):
+    """A client wants the log files of a node in a container."""
 
     pool: str
     node: str
-    container_url: str
+    container_url: str = field(repr=False)
+    """It may hold a SAS: it must not be shown."""
     directory: str
     """Where in the container."""
+    begin: float
+    end: float
 
-    def __repr__(self) -> str:
-        """Leave out the container's URL."""
-        return f"UploadNodeLogs(pool={self.pool!r}, node={self.node!r}, directory={self.directory!r})"
+
+@dataclass(frozen=True, slots=True)
+class UploadNodeLogs(Instruction):
+    """Store those log files of a node that have something from between two times."""
+
+    pool: str
+    node: str
+    container_url: str = field(repr=False)
+    directory: str
+    begin: float
+    end: float

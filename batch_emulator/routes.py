@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from batch_emulator import errors
 from batch_emulator.calls import Call, Reply
-from batch_emulator.handlers import files, jobs, nodes, pools, tasks
+from batch_emulator.handlers import account, files, jobs, nodes, pools, schedules, tasks, upkeep
 
 Handler = Callable[[Call], Reply]
 
@@ -32,7 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("delete_pool", "DELETE", "/pools/{poolId}", pools.delete),
     Operation("pool_exists", "HEAD", "/pools/{poolId}", pools.exists),
     Operation("get_pool", "GET", "/pools/{poolId}", pools.get),
-    Operation("update_pool", "PATCH", "/pools/{poolId}"),
+    Operation("update_pool", "PATCH", "/pools/{poolId}", pools.update),
     Operation(
         "disable_pool_auto_scale", "POST", "/pools/{poolId}/disableautoscale", pools.disable_auto_scale
     ),
@@ -42,24 +42,54 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("resize_pool", "POST", "/pools/{poolId}/resize", pools.resize),
     Operation("stop_pool_resize", "POST", "/pools/{poolId}/stopresize", pools.stop_resize),
-    Operation("replace_pool_properties", "POST", "/pools/{poolId}/updateproperties"),
+    Operation(
+        "replace_pool_properties", "POST", "/pools/{poolId}/updateproperties", pools.replace_properties
+    ),
     Operation("remove_nodes", "POST", "/pools/{poolId}/removenodes", pools.remove_nodes),
     # Nodes
-    Operation("create_node_user", "POST", "/pools/{poolId}/nodes/{nodeId}/users"),
-    Operation("delete_node_user", "DELETE", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
-    Operation("replace_node_user", "PUT", "/pools/{poolId}/nodes/{nodeId}/users/{userName}"),
+    Operation("create_node_user", "POST", "/pools/{poolId}/nodes/{nodeId}/users", upkeep.create_user),
+    Operation(
+        "delete_node_user", "DELETE", "/pools/{poolId}/nodes/{nodeId}/users/{userName}", upkeep.delete_user
+    ),
+    Operation(
+        "replace_node_user", "PUT", "/pools/{poolId}/nodes/{nodeId}/users/{userName}", upkeep.replace_user
+    ),
     Operation("get_node", "GET", "/pools/{poolId}/nodes/{nodeId}", nodes.get),
-    Operation("reboot_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reboot"),
-    Operation("start_node", "POST", "/pools/{poolId}/nodes/{nodeId}/start"),
-    Operation("reimage_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reimage"),
-    Operation("deallocate_node", "POST", "/pools/{poolId}/nodes/{nodeId}/deallocate"),
-    Operation("disable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/disablescheduling"),
-    Operation("enable_node_scheduling", "POST", "/pools/{poolId}/nodes/{nodeId}/enablescheduling"),
-    Operation("get_node_remote_login_settings", "GET", "/pools/{poolId}/nodes/{nodeId}/remoteloginsettings"),
-    Operation("upload_node_logs", "POST", "/pools/{poolId}/nodes/{nodeId}/uploadbatchservicelogs"),
+    Operation("reboot_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reboot", upkeep.reboot),
+    Operation("start_node", "POST", "/pools/{poolId}/nodes/{nodeId}/start", upkeep.start),
+    Operation("reimage_node", "POST", "/pools/{poolId}/nodes/{nodeId}/reimage", upkeep.reimage),
+    Operation("deallocate_node", "POST", "/pools/{poolId}/nodes/{nodeId}/deallocate", upkeep.deallocate),
+    Operation(
+        "disable_node_scheduling",
+        "POST",
+        "/pools/{poolId}/nodes/{nodeId}/disablescheduling",
+        upkeep.disable_scheduling,
+    ),
+    Operation(
+        "enable_node_scheduling",
+        "POST",
+        "/pools/{poolId}/nodes/{nodeId}/enablescheduling",
+        upkeep.enable_scheduling,
+    ),
+    Operation(
+        "get_node_remote_login_settings",
+        "GET",
+        "/pools/{poolId}/nodes/{nodeId}/remoteloginsettings",
+        nodes.login_settings,
+    ),
+    Operation(
+        "upload_node_logs", "POST", "/pools/{poolId}/nodes/{nodeId}/uploadbatchservicelogs", nodes.upload_logs
+    ),
     Operation("list_nodes", "GET", "/pools/{poolId}/nodes", nodes.list_all),
-    Operation("get_node_extension", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions/{extensionName}"),
-    Operation("list_node_extensions", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions"),
+    Operation(
+        "get_node_extension",
+        "GET",
+        "/pools/{poolId}/nodes/{nodeId}/extensions/{extensionName}",
+        nodes.get_extension,
+    ),
+    Operation(
+        "list_node_extensions", "GET", "/pools/{poolId}/nodes/{nodeId}/extensions", nodes.list_extensions
+    ),
     # Jobs
     Operation("delete_job", "DELETE", "/jobs/{jobId}", jobs.delete),
     Operation("get_job", "GET", "/jobs/{jobId}", jobs.get),
@@ -74,27 +104,30 @@ OPERATIONS: tuple[Operation, ...] = (
         "list_job_preparation_and_release_task_status",
         "GET",
         "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
+        jobs.preparation_and_release,
     ),
     Operation("get_job_task_counts", "GET", "/jobs/{jobId}/taskcounts", jobs.task_counts),
     # Job schedules
-    Operation("list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs"),
-    Operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}"),
-    Operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}"),
-    Operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}"),
-    Operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}"),
-    Operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}"),
-    Operation("disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable"),
-    Operation("enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable"),
-    Operation("terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate"),
-    Operation("create_job_schedule", "POST", "/jobschedules"),
-    Operation("list_job_schedules", "GET", "/jobschedules"),
+    Operation("list_jobs_from_schedule", "GET", "/jobschedules/{jobScheduleId}/jobs", schedules.list_jobs),
+    Operation("job_schedule_exists", "HEAD", "/jobschedules/{jobScheduleId}", schedules.exists),
+    Operation("delete_job_schedule", "DELETE", "/jobschedules/{jobScheduleId}", schedules.delete),
+    Operation("get_job_schedule", "GET", "/jobschedules/{jobScheduleId}", schedules.get),
+    Operation("update_job_schedule", "PATCH", "/jobschedules/{jobScheduleId}", schedules.update),
+    Operation("replace_job_schedule", "PUT", "/jobschedules/{jobScheduleId}", schedules.replace),
+    Operation("disable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/disable", schedules.disable),
+    Operation("enable_job_schedule", "POST", "/jobschedules/{jobScheduleId}/enable", schedules.enable),
+    Operation(
+        "terminate_job_schedule", "POST", "/jobschedules/{jobScheduleId}/terminate", schedules.terminate
+    ),
+    Operation("create_job_schedule", "POST", "/jobschedules", schedules.create),
+    Operation("list_job_schedules", "GET", "/jobschedules", schedules.list_all),
     # Tasks
     Operation("create_task", "POST", "/jobs/{jobId}/tasks", tasks.create),
     Operation("list_tasks", "GET", "/jobs/{jobId}/tasks", tasks.list_all),
     Operation("create_task_collection", "POST", "/jobs/{jobId}/addtaskcollection", tasks.create_collection),
     Operation("delete_task", "DELETE", "/jobs/{jobId}/tasks/{taskId}", tasks.delete),
     Operation("get_task", "GET", "/jobs/{jobId}/tasks/{taskId}", tasks.get),
-    Operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}"),
+    Operation("replace_task", "PUT", "/jobs/{jobId}/tasks/{taskId}", tasks.replace),
     Operation("list_subtasks", "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo"),
     Operation("terminate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/terminate", tasks.terminate),
     Operation("reactivate_task", "POST", "/jobs/{jobId}/tasks/{taskId}/reactivate", tasks.reactivate),
@@ -132,11 +165,11 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("list_node_files", "GET", "/pools/{poolId}/nodes/{nodeId}/files", files.list_from_node),
     # Account and applications
-    Operation("list_applications", "GET", "/applications"),
-    Operation("get_application", "GET", "/applications/{applicationId}"),
-    Operation("list_pool_usage_metrics", "GET", "/poolusagemetrics"),
-    Operation("list_supported_images", "GET", "/supportedimages"),
-    Operation("list_pool_node_counts", "GET", "/nodecounts"),
+    Operation("list_applications", "GET", "/applications", account.list_applications),
+    Operation("get_application", "GET", "/applications/{applicationId}", account.get_application),
+    Operation("list_pool_usage_metrics", "GET", "/poolusagemetrics", account.list_usage_metrics),
+    Operation("list_supported_images", "GET", "/supportedimages", account.list_images),
+    Operation("list_pool_node_counts", "GET", "/nodecounts", account.list_node_counts),
 )
 
 

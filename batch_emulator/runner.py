@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batch_emulator import events, job_events
+from batch_emulator import events, job_events, node_events
 from batch_emulator.clock import Clock
+from batch_emulator.compute_node import node_logs
 from batch_emulator.compute_node.directories import NodeDirectories, remove_tree
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
@@ -107,6 +108,8 @@ class Runner:
                 case events.RemoveNode(pool, node):
                     removal = asyncio.to_thread(self.node_directories(pool, node).remove)
                     self._in_order((pool, node), removal)
+                case node_events.UploadNodeLogs(pool, node):
+                    self._in_order((pool, node, "", "logs"), self._upload_logs(instruction))
                 case _:
                     raise TypeError(f"no way to carry out {instruction!r}")
 
@@ -176,20 +179,19 @@ class Runner:
         pool = self._account.pools[order.pool]
         node = self._compute_node(pool, pool.nodes[order.node])
         identity = RunIdentity(kind=RunKind.START_TASK)
-        run = CommandRun(node=node, identity=identity, **_command(pool.document["startTask"]))
+        start_task = pool.nodes[order.node].start_task
+        assert start_task is not None
+        run = CommandRun(node=node, identity=identity, **_command(start_task.document))
         self._begin(order.run, (order.pool, order.node, "", "startup"), run)
 
     def _compute_node(self, pool: Pool, node: Node) -> ComputeNode:
-        directories = self.node_directories(pool.id, node.id)
-        if not directories.root.exists():
-            directories.create()
         return ComputeNode(
             account_name=self._account_name,
             account_url=self._account_url,
             pool_id=pool.id,
             node_id=node.id,
             dedicated=node.dedicated,
-            directories=directories,
+            directories=self.node_directories(pool.id, node.id),
         )
 
     def _begin(self, number: int, place: Place, run: CommandRun) -> None:
@@ -200,6 +202,9 @@ class Runner:
         assert self._services is not None
         began = self._clock.now()
         try:
+            # Not before: the files of a node that is preempted or reimaged are removed in the same order.
+            if not run.node.directories.root.exists():
+                run.node.directories.create()
             outcome = await self._run_command(run, self._services, self._ends[number])
         except Exception:
             log.exception("run %s", number)
@@ -207,6 +212,18 @@ class Runner:
         finally:
             del self._ends[number]
         self._report(events.RunEnded(number, outcome))
+
+    async def _upload_logs(self, order: node_events.UploadNodeLogs) -> None:
+        pool = self._account.pools.get(order.pool)
+        node = pool.nodes.get(order.node) if pool else None
+        if node is None or self._services is None:
+            return
+        directories = self.node_directories(order.pool, order.node)
+        names = node_logs.files(node, directories, order.begin, order.end)
+        text = node_logs.agent_log(node, self._clock.now())
+        await node_logs.upload(
+            names, text, directories, self._services.transfers, order.container_url, order.directory
+        )
 
 
 def _command(document: Document) -> dict[str, Any]:

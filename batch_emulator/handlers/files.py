@@ -10,22 +10,9 @@ from batch_emulator.compute_node import node_files
 from batch_emulator.compute_node.node_files import NodeFile
 from batch_emulator.handlers import nodes, pools, tasks
 from batch_emulator.handlers.listing import listing
-from batch_emulator.lifecycle import NodeState
 from batch_emulator.resources import Document, Node
+from batch_emulator.scheduler.upkeep import OUT_OF_REACH
 from batch_emulator.wire.values import http_date, timestamp
-
-UNREACHABLE = frozenset(
-    {
-        NodeState.CREATING,
-        NodeState.STARTING,
-        NodeState.PREEMPTED,
-        NodeState.UNUSABLE,
-        NodeState.UNKNOWN,
-        NodeState.DEALLOCATED,
-        NodeState.LEAVING_POOL,
-    }
-)
-"""States in which a node gives out no files."""
 
 
 def _task_root(call: Call) -> Path:
@@ -50,7 +37,7 @@ def _node_root(call: Call) -> Path:
 
 def _check_reachable(node: Node | None) -> None:
     # Files are served by the node: when it is gone, so are they (409 NodeNotReady, seen by users).
-    if node is None or node.state in UNREACHABLE:
+    if node is None or node.state in OUT_OF_REACH:
         raise errors.NodeNotReady
 
 

@@ -21,6 +21,7 @@ def listing(
     render: Callable[[R], Document],
     position: Callable[[R], int],
     read: Callable[[R, str], odata.Scalar] | None = None,
+    queried: str | None = None,
 ) -> Reply:
     """One page of resources.
 
@@ -31,19 +32,22 @@ def listing(
         render: a resource as a document.
         position: grows from one resource to the next; what a page's end is remembered by.
         read: a member of a resource by its path, where that is cheaper than rendering it.
+        queried: the last part of the list's path, where it is not the entity set; its filters and members
+            are known by it.
 
     Raises:
         InvalidQueryParameterValue, OutOfRangeQueryParameterValue: a query parameter is wrong.
     """
     chosen: Iterable[R] = resources
+    queried = queried or entity_set
     text = call.query.get("$filter")
     if text:
-        matches = odata.parse_filter(text, FILTERABLE[entity_set])
+        matches = odata.parse_filter(text, FILTERABLE.get(queried, {}))
         reader = read or _reader(render)
         chosen = (one for one in resources if matches(partial(reader, one)))
     size = paging.page_size(call.query.get("maxresults"))
     page, token = paging.page(chosen, position, size, call.query.get("$skiptoken"))
-    selection = odata.parse_select(call.query.get("$select"), SELECTABLE.get(entity_set, frozenset()))
+    selection = odata.parse_select(call.query.get("$select"), SELECTABLE.get(queried, frozenset()))
     odata.parse_expand(call.query.get("$expand"))
     documents = [odata.select(render(one), selection) for one in page]
     link = paging.next_link(call.base_url, call.raw_path, call.query, token) if token else None

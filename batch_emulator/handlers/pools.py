@@ -3,7 +3,9 @@
 from batch_emulator import errors, events, schema
 from batch_emulator.calls import Call, Reply, created, done, one
 from batch_emulator.handlers.listing import listing
-from batch_emulator.resources import AutoScale, Pool, key
+from batch_emulator.node_events import UpdatePool
+from batch_emulator.resources import AutoScale, Document, Pool, key
+from batch_emulator.scheduler import pools as scheduler_pools
 from batch_emulator.scheduler import scaling
 from batch_emulator.wire import creations, documents, envelope
 from batch_emulator.wire.values import duration, parse_duration
@@ -22,6 +24,7 @@ def url(call: Call, pool: Pool) -> str:
 def create(call: Call) -> Reply:
     """Create a pool; its nodes come later."""
     document = schema.pool_defaults(schema.check("BatchPoolCreateOptions", call.body))
+    refuse_packages(document)
     pool = creations.pool(document, call.now)
     call.emulator.submit(events.AddPool(pool))
     return created(url(call, pool), pool.etag, pool.modified)
@@ -57,6 +60,39 @@ def delete(call: Call) -> Reply:
     call.check_conditions(pool.etag, pool.modified)
     call.emulator.submit(events.DeletePool(key(pool.id)))
     return Reply(202)
+
+
+def update(call: Call) -> Reply:
+    """Change the members of a pool that the body names."""
+    pool = find(call)
+    call.check_conditions(pool.etag, pool.modified)
+    body = schema.check("BatchPoolUpdateOptions", call.body)
+    return _change(call, pool, {**pool.document, **body}, frozenset(body), 200)
+
+
+def replace_properties(call: Call) -> Reply:
+    """Change all members of a pool that can change at any time; those left out are removed."""
+    pool = find(call)
+    body = schema.check("BatchPoolReplaceOptions", call.body)
+    kept = {name: value for name, value in pool.document.items() if name not in scheduler_pools.CHANGEABLE}
+    return _change(call, pool, {**kept, **body}, frozenset(body), 204)
+
+
+def _change(call: Call, pool: Pool, document: Document, changed: frozenset[str], status: int) -> Reply:
+    refuse_packages(document)
+    new = creations.pool(schema.pool_defaults(document), call.now)
+    call.emulator.submit(UpdatePool(key(pool.id), new, changed))
+    return done(call, status, pool.etag, pool.modified)
+
+
+def refuse_packages(document: Document) -> None:
+    """Refuse application packages: the account has none, for they are made by the management plane.
+
+    Raises:
+        InvalidApplicationPackageReferences: the document asks for one.
+    """
+    for reference in document.get("applicationPackageReferences", ()):
+        raise errors.InvalidApplicationPackageReferences(ApplicationId=reference["applicationId"])
 
 
 def resize(call: Call) -> Reply:

@@ -49,6 +49,7 @@ RULES: dict[type[Event], Rule] = {
     node_events.AddNodeUser: upkeep.add_user,
     node_events.ReplaceNodeUser: upkeep.replace_user,
     node_events.DeleteNodeUser: upkeep.delete_user,
+    node_events.UploadLogs: upkeep.upload_logs,
     node_events.PreemptNode: upkeep.preempt,
     node_events.RestoreNode: upkeep.restore,
     node_events.BreakNode: upkeep.break_down,

@@ -19,6 +19,8 @@ from batch_emulator.node_events import (
     RestoreNode,
     StartNode,
     UpgradeNode,
+    UploadLogs,
+    UploadNodeLogs,
 )
 from batch_emulator.resources import Node, NodeUser, Pool, key
 from batch_emulator.scheduler import nodes, pools
@@ -37,6 +39,23 @@ _BUSY: dict[NodeState, type[errors.BatchError]] = {
     NodeState.UNUSABLE: errors.NodeStateUnusable,
 }
 """What a node says in a state in which it cannot do what it is asked (the codes are documented)."""
+
+OUT_OF_REACH = frozenset(
+    {
+        NodeState.CREATING,
+        NodeState.STARTING,
+        NodeState.PREEMPTED,
+        NodeState.UNUSABLE,
+        NodeState.UNKNOWN,
+        NodeState.REBOOTING,
+        NodeState.REIMAGING,
+        NodeState.UPGRADING_OS,
+        NodeState.DEALLOCATING,
+        NodeState.DEALLOCATED,
+        NodeState.LEAVING_POOL,
+    }
+)
+"""States in which a node gives out nothing."""
 
 _RESTARTING = frozenset(
     {NodeState.REBOOTING, NodeState.REIMAGING, NodeState.DEALLOCATING, NodeState.UPGRADING_OS}
@@ -184,6 +203,14 @@ def delete_user(world: World, event: DeleteNodeUser) -> None:
     _forget_expired(world, node)
     if node.users.pop(event.name, None) is None:
         raise errors.NodeUserNotFound
+
+
+def upload_logs(world: World, event: UploadLogs) -> Iterator[Instruction]:
+    """Let a node store its log files; one that is not up cannot (assumed)."""
+    _, node = present(world, event.pool, event.node)
+    if node.state in OUT_OF_REACH:
+        raise _BUSY.get(node.state, errors.NodeNotReady)
+    yield UploadNodeLogs(event.pool, event.node, event.container_url, event.directory, event.begin, event.end)
 
 
 def preempt(world: World, event: PreemptNode) -> Iterator[Instruction]:

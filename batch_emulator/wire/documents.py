@@ -6,34 +6,17 @@ A member that has no value is absent, never null (seen in recorded traffic); cal
 from batch_emulator.lifecycle import NodeState, TaskState
 from batch_emulator.resources import (
     AutoScale,
+    ContainerRun,
     Document,
     Failure,
     Job,
     JobSchedule,
-    Node,
     Outcome,
     Pool,
-    StartTaskRun,
     Task,
 )
+from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import duration, timestamp
-
-SSH_ENDPOINT: Document = {
-    "name": "SSHRule.0",
-    "protocol": "tcp",
-    "publicIPAddress": "127.0.0.1",
-    "publicFQDN": "localhost",
-    "frontendPort": 50000,
-    "backendPort": 22,
-}
-
-
-def _present(document: Document) -> Document:
-    return {name: value for name, value in document.items() if value is not None and value != []}
-
-
-def _time(moment: float | None) -> str | None:
-    return None if moment is None else timestamp(moment)
 
 
 def failure_info(failure: Failure | None) -> Document | None:
@@ -48,17 +31,24 @@ def failure_info(failure: Failure | None) -> Document | None:
     }
 
 
+def container_info(container: ContainerRun | None) -> Document | None:
+    """The container that a command ran in, as `containerInfo`."""
+    if container is None:
+        return None
+    return present({"containerId": container.id, "state": container.state, "error": container.error or None})
+
+
 def error_values(failure: Failure) -> Document:
     """A resize or node error: its details are called values there."""
     values = [{"name": name, "value": value} for name, value in failure.details]
-    return _present({"code": failure.code, "message": failure.message, "values": values})
+    return present({"code": failure.code, "message": failure.message, "values": values})
 
 
 def pool(base_url: str, pool: Pool) -> Document:
     """A pool as GET shows it."""
     url = f"{base_url}/pools/{pool.id}"
     # Preempted nodes are not there, though they are still listed (documented).
-    present = [node for node in pool.nodes.values() if node.state is not NodeState.PREEMPTED]
+    there = [node for node in pool.nodes.values() if node.state is not NodeState.PREEMPTED]
     own = {
         "id": pool.id,
         "displayName": pool.document.get("displayName"),
@@ -73,16 +63,16 @@ def pool(base_url: str, pool: Pool) -> Document:
         "vmSize": pool.document["vmSize"],
         "resizeTimeout": duration(pool.resize_timeout),
         "resizeErrors": [error_values(error) for error in pool.resize_errors],
-        "currentDedicatedNodes": sum(node.dedicated for node in present),
+        "currentDedicatedNodes": sum(node.dedicated for node in there),
         "targetDedicatedNodes": pool.target_dedicated,
-        "currentLowPriorityNodes": sum(not node.dedicated for node in present),
+        "currentLowPriorityNodes": sum(not node.dedicated for node in there),
         "targetLowPriorityNodes": pool.target_low_priority,
         "enableAutoScale": pool.auto_scale is not None,
         **_auto_scale(pool.auto_scale),
     }
     left_out = own.keys() | {"autoScaleFormula", "autoScaleEvaluationInterval"}
     rest = {name: value for name, value in pool.document.items() if name not in left_out}
-    return _present({**own, **rest})
+    return present({**own, **rest})
 
 
 def _auto_scale(auto_scale: AutoScale | None) -> Document:
@@ -103,67 +93,8 @@ def auto_scale_run(auto_scale: AutoScale) -> Document | None:
     if auto_scale.error is not None:
         code, message, details = auto_scale.error
         error = {"code": code, "message": message, "values": [{"name": "Message", "value": details}]}
-    return _present(
+    return present(
         {"timestamp": timestamp(auto_scale.last_run), "results": auto_scale.results or None, "error": error}
-    )
-
-
-def node(base_url: str, pool: Pool, node: Node) -> Document:
-    """A node as GET shows it."""
-    image = pool.document.get("virtualMachineConfiguration", {}).get("imageReference", {})
-    return _present(
-        {
-            "id": node.id,
-            "url": f"{base_url}/pools/{pool.id}/nodes/{node.id}",
-            "state": node.state.value,
-            "schedulingState": "enabled" if node.scheduling_enabled else "disabled",
-            "stateTransitionTime": timestamp(node.state_since),
-            "lastBootTime": _time(node.booted),
-            "allocationTime": timestamp(node.allocated),
-            "ipAddress": node.ip_address,
-            "affinityId": f"TVM:{node.id}",
-            "vmSize": pool.document["vmSize"],
-            "totalTasksRun": node.tasks_run,
-            "runningTasksCount": len(node.runs),
-            "runningTaskSlotsCount": node.slots_taken,
-            "totalTasksSucceeded": node.tasks_succeeded,
-            "startTask": pool.start_task if node.start_task else None,
-            "startTaskInfo": _start_task_info(node.start_task),
-            "errors": [_node_error(error) for error in node.errors],
-            "isDedicated": node.dedicated,
-            "endpointConfiguration": {"inboundEndpoints": [SSH_ENDPOINT]},
-            "nodeAgentInfo": _agent(node),
-            "virtualMachineInfo": {"imageReference": image} if image else None,
-        }
-    )
-
-
-def _node_error(failure: Failure) -> Document:
-    details = [{"name": name, "value": value} for name, value in failure.details]
-    return _present({"code": failure.code, "message": failure.message, "errorDetails": details})
-
-
-def _agent(node: Node) -> Document | None:
-    if node.booted is None:
-        return None
-    return {"lastUpdateTime": timestamp(node.booted), "version": "1.12.15"}
-
-
-def _start_task_info(run: StartTaskRun | None) -> Document | None:
-    if run is None:
-        return None
-    result = None if run.ended is None else "failure" if run.failure else "success"
-    return _present(
-        {
-            "state": "running" if run.ended is None else "completed",
-            "startTime": timestamp(run.started),
-            "endTime": _time(run.ended),
-            "exitCode": run.exit_code if run.ended is not None else None,
-            "result": result,
-            "failureInfo": failure_info(run.failure),
-            "retryCount": run.retries,
-            "lastRetryTime": _time(run.last_retry),
-        }
     )
 
 
@@ -180,19 +111,19 @@ def job(base_url: str, job: Job) -> Document:
         "state": job.state.value,
         "stateTransitionTime": timestamp(job.state_since),
         "previousState": job.previous[0].value if job.previous else None,
-        "previousStateTransitionTime": _time(job.previous[1]) if job.previous else None,
+        "previousStateTransitionTime": moment(job.previous[1]) if job.previous else None,
         "executionInfo": _job_execution(job),
     }
     rest = {name: value for name, value in job.document.items() if name not in own}
-    return _present({**own, **rest})
+    return present({**own, **rest})
 
 
 def _job_execution(job: Job) -> Document:
     error = failure_info(job.scheduling_error)
-    return _present(
+    return present(
         {
             "startTime": timestamp(job.created),
-            "endTime": _time(job.ended),
+            "endTime": moment(job.ended),
             "poolId": job.pool_id,
             "schedulingError": error,
             "terminateReason": job.terminate_reason,
@@ -212,34 +143,36 @@ def task(base_url: str, task: Task) -> Document:
         "state": task.state.value,
         "stateTransitionTime": timestamp(task.state_since),
         "previousState": task.previous[0].value if task.previous else None,
-        "previousStateTransitionTime": _time(task.previous[1]) if task.previous else None,
-        "executionInfo": _task_execution(task),
+        "previousStateTransitionTime": moment(task.previous[1]) if task.previous else None,
+        "executionInfo": task_execution(task),
         "nodeInfo": _node_info(base_url, task),
     }
     rest = {name: value for name, value in task.document.items() if name not in own}
-    return _present({**own, **rest})
+    return present({**own, **rest})
 
 
-def _task_execution(task: Task) -> Document:
+def task_execution(task: Task) -> Document:
+    """How far a task has come, as `executionInfo`."""
     # Both counts are always there, even in a task that never ran (seen in recorded traffic).
     return {
         **_outcome(task.started, task.outcome if task.state is TaskState.COMPLETED else None),
         "retryCount": task.retries,
-        **_present({"lastRetryTime": _time(task.last_retry)}),
+        **present({"lastRetryTime": moment(task.last_retry)}),
         "requeueCount": task.requeues,
-        **_present({"lastRequeueTime": _time(task.last_requeue)}),
+        **present({"lastRequeueTime": moment(task.last_requeue)}),
     }
 
 
 def _outcome(started: float | None, outcome: Outcome | None) -> Document:
     if outcome is None:
-        return _present({"startTime": _time(started)})
-    return _present(
+        return present({"startTime": moment(started)})
+    return present(
         {
-            "startTime": _time(started),
+            "startTime": moment(started),
             "endTime": timestamp(outcome.ended),
             "exitCode": outcome.exit_code,
             "result": "failure" if outcome.failure else "success",
+            "containerInfo": container_info(outcome.container),
             "failureInfo": failure_info(outcome.failure),
         }
     )
@@ -249,7 +182,7 @@ def _node_info(base_url: str, task: Task) -> Document | None:
     if task.node_id is None:
         return None
     node_url = f"{base_url}/pools/{task.pool_id}/nodes/{task.node_id}"
-    directory = f"workitems/{task.job_id}/job-1/{task.id}"
+    directory = task_directory(task.job_id, task.id)
     return {
         "affinityId": f"TVM:{task.node_id}",
         "nodeUrl": node_url,
@@ -258,6 +191,12 @@ def _node_info(base_url: str, task: Task) -> Document | None:
         "taskRootDirectory": directory,
         "taskRootDirectoryUrl": f"{node_url}/files/{directory}",
     }
+
+
+def task_directory(job_id: str, task_id: str) -> str:
+    """Where a task is, below the root of its node; a schedule's jobs share a directory (documented)."""
+    schedule, colon, job_name = job_id.partition(":")
+    return f"workitems/{schedule}/{job_name if colon else 'job-1'}/{task_id}"
 
 
 def task_counts(job: Job) -> Document:
@@ -280,9 +219,9 @@ def job_schedule(base_url: str, schedule: JobSchedule) -> Document:
     """A job schedule as GET shows it."""
     recent = schedule.recent_job
     execution = {
-        "nextRunTime": _time(schedule.next_run),
+        "nextRunTime": moment(schedule.next_run),
         "recentJob": {"id": recent, "url": f"{base_url}/jobs/{recent}"} if recent else None,
-        "endTime": _time(schedule.ended),
+        "endTime": moment(schedule.ended),
     }
     own = {
         "id": schedule.id,
@@ -294,8 +233,8 @@ def job_schedule(base_url: str, schedule: JobSchedule) -> Document:
         "state": schedule.state.value,
         "stateTransitionTime": timestamp(schedule.state_since),
         "previousState": schedule.previous[0].value if schedule.previous else None,
-        "previousStateTransitionTime": _time(schedule.previous[1]) if schedule.previous else None,
-        "executionInfo": _present(execution),
+        "previousStateTransitionTime": moment(schedule.previous[1]) if schedule.previous else None,
+        "executionInfo": present(execution),
     }
     rest = {name: value for name, value in schedule.document.items() if name not in own}
-    return _present({**own, **rest})
+    return present({**own, **rest})

@@ -29,9 +29,24 @@ ANSWERS: dict[tuple[str, str], type] = {
     ("GET", "tasks/@Element"): batch_models.BatchTask,
     ("GET", "tasks"): batch_models.BatchTask,
     ("GET", "files"): batch_models.BatchNodeFile,
+    ("GET", "jobschedules/@Element"): batch_models.BatchJobSchedule,
+    ("GET", "jobschedules"): batch_models.BatchJobSchedule,
+    (
+        "GET",
+        "jobpreparationandreleasetaskstatuslist",
+    ): batch_models.BatchJobPreparationAndReleaseTaskStatus,
+    ("GET", "subtasks"): batch_models.BatchSubtask,
     ("GET", "taskcounts/@Element"): batch_models.BatchTaskCountsResult,
     ("POST", "taskaddresult"): batch_models.BatchTaskCreateResult,
     ("POST", "autoscalerun/@Element"): batch_models.AutoScaleRun,
+    ("GET", "supportedimages"): batch_models.BatchSupportedImage,
+    ("GET", "poolnodecounts"): batch_models.BatchPoolNodeCounts,
+    ("GET", "poolusagemetrics"): batch_models.BatchPoolUsageMetrics,
+    ("GET", "applications"): batch_models.BatchApplication,
+    ("GET", "extensions"): batch_models.BatchNodeVMExtension,
+    ("GET", "extensions/@Element"): batch_models.BatchNodeVMExtension,
+    ("GET", "computenoderemoteloginsettings/@Element"): batch_models.BatchNodeRemoteLoginSettings,
+    ("POST", "uploadbatchservicelogsresult/@Element"): batch_models.UploadBatchServiceLogsResult,
 }
 """The SDK's model of what an answer holds, by method and entity set."""
 

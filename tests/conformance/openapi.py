@@ -12,6 +12,9 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
+_NEWER = r"^(ipv6Address|ipFamilies|ipTags|ipv6RemoteLoginIPAddress|ipv6RemoteLoginPort)$"
+"""Members that came with api-version 2025-06-01: a description of the one before does not have them."""
+
 
 class Description:
     """The operations and definitions of one file."""
@@ -86,6 +89,6 @@ def _schema(schema: Any) -> Any:
         kept["allOf"] = [_schema(part) for part in kept["allOf"]]
     if "properties" in schema:
         kept["properties"] = {name: _schema(value) for name, value in schema["properties"].items()}
-        kept["patternProperties"] = {r"^odata\.": {}}
+        kept["patternProperties"] = {r"^odata\.": {}, _NEWER: {}}
         kept["additionalProperties"] = False
     return kept
