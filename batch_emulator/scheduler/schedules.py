@@ -54,7 +54,7 @@ def add(world: World, event: AddSchedule) -> Iterator[Instruction]:
     schedule.serial = world.next_number()
     schedule.state_since = world.now
     world.account.schedules[schedule_key] = schedule
-    yield from _plan(world, schedule, world.now)
+    yield from _plan(world, schedule, schedule.created)
 
 
 def update(world: World, event: UpdateSchedule) -> Iterator[Instruction]:
@@ -63,7 +63,7 @@ def update(world: World, event: UpdateSchedule) -> Iterator[Instruction]:
     schedule.document, schedule.timing = event.document, event.timing
     interval = event.timing.interval
     if schedule.last_due is None:
-        yield from _plan(world, schedule, world.now)
+        yield from _plan(world, schedule, schedule.created)
     else:
         yield from _plan(world, schedule, None if interval is None else schedule.last_due + interval)
 
@@ -72,7 +72,7 @@ def _plan(world: World, schedule: JobSchedule, earliest: float | None) -> Iterat
     """Set the time of the next job, which a time in the schedule may put off."""
     schedule.epoch = world.next_number()
     begin = schedule.timing.begin
-    schedule.next_run = None if earliest is None else max(earliest, world.now, begin or earliest)
+    schedule.next_run = None if earliest is None else max(earliest, begin or earliest)
     yield from _tick(world, schedule)
 
 

@@ -299,3 +299,12 @@ def test_host_and_origin_are_refused_as_not_authenticated() -> None:
         check_source({"host": "evil.example"}, OWN)
     with pytest.raises(AuthenticationFailed):
         check_source({"host": "localhost:1", "origin": "http://evil.example"}, OWN)
+
+
+def test_a_colon_that_was_signed_encoded_may_be_sent_as_a_colon() -> None:
+    signed_as = sent_by(lambda client: client.get_job("schedule:job-1"))
+    assert "%3Ajob-1" in signed_as.raw_path
+    sent_as = Request(
+        signed_as.method, signed_as.raw_path.replace("%3A", ":"), signed_as.raw_query, signed_as.headers
+    )
+    authenticate(sent_as, [OURS], clock(sent_as))
