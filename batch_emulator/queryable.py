@@ -99,6 +99,13 @@ FILTERABLE: Mapping[str, Mapping[str, Kind]] = {
 }
 """The properties by list, named after the last part of its path; files are those of a task or of a node."""
 
+_JOB_MEMBERS = """
+    id displayName usesTaskDependencies url eTag lastModified creationTime state
+    stateTransitionTime previousState previousStateTransitionTime priority allowTaskPreemption
+    maxParallelTasks constraints jobManagerTask jobPreparationTask jobReleaseTask
+    commonEnvironmentSettings poolInfo onAllTasksComplete onTaskFailure networkConfiguration
+    metadata executionInfo stats
+    """
 _MEMBERS = {
     "pools": """
         id displayName url eTag lastModified creationTime state stateTransitionTime
@@ -109,13 +116,8 @@ _MEMBERS = {
         startTask applicationPackageReferences taskSlotsPerNode taskSchedulingPolicy userAccounts
         metadata stats mountConfiguration identity upgradePolicy
         """,
-    "jobs": """
-        id displayName usesTaskDependencies url eTag lastModified creationTime state
-        stateTransitionTime previousState previousStateTransitionTime priority allowTaskPreemption
-        maxParallelTasks constraints jobManagerTask jobPreparationTask jobReleaseTask
-        commonEnvironmentSettings poolInfo onAllTasksComplete onTaskFailure networkConfiguration
-        metadata executionInfo stats
-        """,
+    "jobs": _JOB_MEMBERS,
+    "jobsofschedule": _JOB_MEMBERS,
     "jobschedules": """
         id displayName url eTag lastModified creationTime state stateTransitionTime previousState
         previousStateTransitionTime schedule jobSpecification executionInfo metadata stats

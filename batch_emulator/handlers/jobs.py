@@ -1,11 +1,26 @@
 """The operations on jobs."""
 
-from batch_emulator import events, schema
+from typing import Any
+
+from batch_emulator import errors, events, schema
 from batch_emulator.calls import Call, Reply, created, done, one
 from batch_emulator.handlers.listing import listing
 from batch_emulator.resources import Document, Job, key
-from batch_emulator.wire import creations, documents, envelope
+from batch_emulator.wire import creations, documents, envelope, job_tasks
 from batch_emulator.wire.values import parse_duration
+
+_FIXED = (
+    "id",
+    "displayName",
+    "usesTaskDependencies",
+    "jobManagerTask",
+    "jobPreparationTask",
+    "jobReleaseTask",
+    "commonEnvironmentSettings",
+    "onTaskFailure",
+    "networkConfiguration",
+)
+"""Members of a job that stay as they were when the rest is replaced."""
 
 
 def find(call: Call) -> Job:
@@ -19,6 +34,12 @@ def create(call: Call) -> Reply:
     The service gives `.../jobs/job-1` as its place whatever its id is (seen in recorded traffic).
     """
     document = schema.job_defaults(schema.check("BatchJobCreateOptions", call.body))
+    if _auto_pool(document).get("poolLifetimeOption") == "jobschedule":
+        raise errors.InvalidPropertyValue(
+            PropertyName="poolLifetimeOption",
+            PropertyValue="jobschedule",
+            Reason="poolInfo.autoPoolSpecification: a job of no schedule takes the value job only.",
+        )
     job = creations.job(document, call.now)
     call.emulator.submit(events.AddJob(job))
     return created(f"{call.base_url}/jobs/job-1", job.etag, job.modified)
@@ -52,16 +73,35 @@ def replace(call: Call) -> Reply:
     """Change all members of a job that can change; those left out get their defaults."""
     job = find(call)
     body = schema.check("BatchJob", call.body)
-    fixed: Document = {
-        name: job.document[name]
-        for name in ("id", "displayName", "usesTaskDependencies", "jobManagerTask")
-        if name in job.document
-    }
+    fixed: Document = {name: job.document[name] for name in _FIXED if name in job.document}
     return _change(call, job, schema.job_defaults({**body, **fixed}))
+
+
+def _auto_pool(document: Document) -> dict[str, Any]:
+    asked: dict[str, Any] = document["poolInfo"].get("autoPoolSpecification", {})
+    return asked
+
+
+def _check_change(job: Job, document: Document) -> None:
+    """Refuse what can change in one direction only, or not at all (documented; the errors are assumed)."""
+    ends = job.document["onAllTasksComplete"] == "terminatejob"
+    if ends and document["onAllTasksComplete"] == "noaction":
+        raise errors.InvalidPropertyValue(
+            PropertyName="onAllTasksComplete",
+            PropertyValue="noaction",
+            Reason="It cannot be changed from terminatejob.",
+        )
+    before, after = _auto_pool(job.document), _auto_pool(document)
+    if bool(before) != bool(after) or {**before, "keepAlive": None} != {**after, "keepAlive": None}:
+        raise errors.InvalidPropertyValue(
+            PropertyName="autoPoolSpecification",
+            Reason="Only keepAlive of an auto pool can change, and it stays an auto pool.",
+        )
 
 
 def _change(call: Call, job: Job, document: Document) -> Reply:
     call.check_conditions(job.etag, job.modified)
+    _check_change(job, document)
     document["constraints"] = {**job.document["constraints"], **document.get("constraints", {})}
     call.emulator.submit(
         events.UpdateJob(
@@ -109,6 +149,22 @@ def delete(call: Call) -> Reply:
     call.check_conditions(job.etag, job.modified)
     call.emulator.submit(events.DeleteJob(key(job.id)))
     return Reply(202)
+
+
+def preparation_and_release(call: Call) -> Reply:
+    """List how the preparation and release tasks of a job went on each node that ran them."""
+    job = find(call)
+    if job.preparation_task is None:
+        raise errors.JobPreparationTaskNotSpecified
+    nodes = list(enumerate(job.preparation, start=1))
+    return listing(
+        call,
+        "jobpreparationandreleasetaskstatuslist",
+        nodes,
+        render=lambda numbered: job_tasks.status(call.base_url, job, numbered[1]),
+        position=lambda numbered: numbered[0],
+        queried="jobpreparationandreleasetaskstatus",
+    )
 
 
 def task_counts(call: Call) -> Reply:

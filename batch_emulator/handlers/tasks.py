@@ -1,6 +1,6 @@
 """The operations on tasks."""
 
-from batch_emulator import errors, events, odata, schema
+from batch_emulator import errors, events, job_events, odata, schema
 from batch_emulator.calls import Call, Reply, created, done, one
 from batch_emulator.handlers import jobs
 from batch_emulator.handlers.listing import listing, member
@@ -87,6 +87,24 @@ def _member(task: Task, path: str) -> odata.Scalar:
     if path == "id":
         return task.id
     return member(documents.task("", task), path)
+
+
+def replace(call: Call) -> Reply:
+    """Change the constraints of a task; those left out get their defaults, as at its creation."""
+    task, job = find(call), jobs.find(call)
+    call.check_conditions(task.etag, task.modified)
+    body = schema.check("BatchTask", call.body)
+    own = {name: value for name, value in task.document.items() if name != "constraints"}
+    document = schema.task_defaults({**own, **body}, job.document)
+    new = creations.task(task.job_id, document, task.created)
+    call.emulator.submit(
+        job_events.UpdateTask(
+            key(task.job_id), key(task.id), document, new.max_retries, new.wall_clock, new.retention
+        )
+    )
+    task.modified = call.now
+    task.etag = creations.new_etag(task.modified)
+    return done(call, 200, task.etag, task.modified)
 
 
 def delete(call: Call) -> Reply:

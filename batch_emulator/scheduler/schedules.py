@@ -164,10 +164,17 @@ def settle(world: World, schedule: JobSchedule) -> Iterator[Instruction]:
             if schedule.due is not None:
                 yield from _create_job(world, schedule)
                 return
-            if schedule.next_run is None:
+            if _has_no_more(world, schedule):
                 _finish(world, schedule)
     if idle and schedule.state in (JobScheduleState.TERMINATING, JobScheduleState.DELETING):
         yield After(0.0, ScheduleSettled(key(schedule.id), schedule.serial))
+
+
+def _has_no_more(world: World, schedule: JobSchedule) -> bool:
+    """Whether no job will be due any more; one that recurs stays until its end, if it has one (documented)."""
+    end = schedule.timing.end
+    recurs = schedule.timing.interval is not None
+    return schedule.next_run is None and (not recurs or end is None or world.now + _INSTANT >= end)
 
 
 def _drop_lost(world: World, schedule: JobSchedule) -> None:
