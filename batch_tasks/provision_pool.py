@@ -25,7 +25,7 @@ from azure.batch.models import (
     UserIdentity,
     VirtualMachineConfiguration,
 )
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import PoolUnusable, ResourceBusy, error_code
@@ -164,11 +164,20 @@ def _usable(options: BatchPoolCreateOptions) -> bool:
         if pool.state == BatchPoolState.DELETING:
             return False
         if pool.auto_scale_formula != options.auto_scale_formula:
-            scaling = BatchPoolEnableAutoScaleOptions(auto_scale_formula=options.auto_scale_formula)
-            patiently(lambda: batch_client().enable_pool_auto_scale(options.id, scaling))
+            patiently(lambda: _change_formula(options))
     except ResourceNotFoundError:
         return False  # gone between the calls: the next try makes it
     return True
+
+
+def _change_formula(options: BatchPoolCreateOptions) -> None:
+    """Batch takes a formula once in 30 s (documented); one so young says nearly what ours does."""
+    scaling = BatchPoolEnableAutoScaleOptions(auto_scale_formula=options.auto_scale_formula)
+    try:
+        batch_client().enable_pool_auto_scale(options.id, scaling, retry_total=0)
+    except HttpResponseError as error:
+        if error_code(error) != "TooManyEnableAutoScaleRequests":
+            raise
 
 
 def _start_task(workload: Workload) -> BatchStartTask | None:

@@ -21,6 +21,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from batch_tasks import naming
 from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.concurrently import concurrently
+from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.errors import without_secrets
 from batch_tasks.patience import patiently, stop_if_closing
 from batch_tasks.plan import PlannedFile, PlannedOutput, PlannedTask, RunPlan
@@ -39,23 +40,25 @@ class OutputDamaged(Exception):
 
 @stage("retrieve outputs of {plan.files_counted}")
 def retrieve_outputs(
-    plan: RunPlan, finished: Sequence[FinishedTask], output_dir: str, *, download: bool = True
+    plan: RunPlan,
+    finished: Sequence[FinishedTask],
+    output_dir: str,
+    earlier: EarlierWork | None = None,
+    *,
+    download: bool = True,
 ) -> RunReport:
-    """Fetch every output of the files that succeeded, and tell about all files.
+    """Fetch every output of the files that succeeded, and tell about all files of the plan.
+
+    `earlier` is what an earlier attempt of the run has done; the finished tasks are of the rest.
 
     With `download` False outputs are looked at where they are, in storage, and stay there.
 
     Raises:
         AzureError: storage cannot be reached or refuses.
     """
-    ended = {task.task_id.lower(): task for task in finished}
-    stored = stored_blobs(plan.names.output_container)
-
-    def reports(task: PlannedTask) -> list[FileReport]:
-        return list(report_task(plan, task, ended.get(task.task_id.lower()), stored))
-
-    files = [file for some in concurrently(reports, plan.tasks) for file in some]
     names = plan.names
+    earlier = earlier or EarlierWork(plan, {})
+    files = earlier.completed(plan, _reports(earlier.rest, finished))
     root = Path(output_dir).absolute()
     done = Counting("retrieve-outputs", sum(file.state == "succeeded" for file in files))
 
@@ -83,6 +86,17 @@ def retrieve_outputs(
     )
     log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), len(files), place)
     return report
+
+
+def _reports(plan: RunPlan, finished: Sequence[FinishedTask]) -> Iterator[FileReport]:
+    """What became of each file of the plan, the outputs being where they are."""
+    ended = {task.task_id.lower(): task for task in finished}
+    stored = stored_blobs(plan.names.output_container)
+
+    def reports(task: PlannedTask) -> list[FileReport]:
+        return list(report_task(plan, task, ended.get(task.task_id.lower()), stored))
+
+    return (file for some in concurrently(reports, plan.tasks) for file in some)
 
 
 def _with_outputs_here(container: str, file: FileReport, root: Path) -> FileReport:
@@ -165,7 +179,7 @@ def fetch_output(container: str, output: Output, root: Path) -> Output:
     if ".." in target.parts or not target.is_relative_to(root):
         raise OutputDamaged(f"the output {output.path!r} would be written outside of the output folder")
     try:
-        if _same(target, output):
+        if is_here(target, output):
             return output
         target.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_TRIES):
@@ -180,7 +194,8 @@ def fetch_output(container: str, output: Output, root: Path) -> Output:
     )
 
 
-def _same(target: Path, output: Output) -> bool:
+def is_here(target: Path, output: Output) -> bool:
+    """Whether the file is this very output; without an MD5 nobody can tell."""
     if not output.md5 or not target.is_file() or target.stat().st_size != output.size:
         return False
     return md5_of(target) == output.md5

@@ -14,7 +14,7 @@ from batch_tasks import naming
 from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import InputError
-from batch_tasks.patience import patiently, stop_if_closing
+from batch_tasks.patience import USUAL, Patience, patiently, stop_if_closing
 from batch_tasks.plan import RunPlan, parts_list
 from batch_tasks.progress import Counting
 from batch_tasks.stage import log, stage
@@ -81,7 +81,9 @@ def uploads(plan: RunPlan) -> Iterator[Upload]:
         yield Upload("", naming.parts_list_blob(), parts_list(plan.tasks).encode())
 
 
-def stored_blobs(container: str, prefix: str | None = None) -> Mapping[str, Stored]:
+def stored_blobs(
+    container: str, prefix: str | None = None, *, patience: Patience = USUAL
+) -> Mapping[str, Stored]:
     """Every blob of the container, by name."""
 
     def listed() -> dict[str, Stored]:
@@ -91,7 +93,7 @@ def stored_blobs(container: str, prefix: str | None = None) -> Mapping[str, Stor
             for blob in blobs
         }
 
-    return patiently(listed)
+    return patiently(listed, patience=patience)
 
 
 def md5_of(path: str | Path) -> str:

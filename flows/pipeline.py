@@ -19,9 +19,10 @@ from batch_tasks.clients import signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
 from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
+from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, find_inputs, not_looked
 from batch_tasks.naming import RunNames
-from batch_tasks.options import CleanUpPolicy, RunOptions
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
 from batch_tasks.plan import RunPlan, plan_problems, plan_tasks
 from batch_tasks.poll_tasks import poll_tasks
@@ -36,6 +37,7 @@ from flows.account import account_for
 from flows.run_events import cleaned_up
 from flows.run_history import run_history
 
+_POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 _WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
 
 
@@ -63,19 +65,32 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
         open_run() as closing,
         _cleaned_up(plan.names, options.clean_up, closing) as in_the_background,
     ):
-        create_containers(plan.names, plan.metadata)
-        provisioning = provision_pool.submit(plan, options.pool)
-        in_the_background.append(provisioning)
-        upload_inputs(plan)
-        provisioning.result()
-        create_job(plan)
-        submit_tasks(plan)
-        finished, stopped = _wait_for_tasks(plan)
-        report = retrieve_outputs(plan, finished, options.output_dir, download=options.download)
+        earlier = find_earlier_work(plan, options.output_dir)
+        create_containers(plan.names, earlier.rest.metadata)
+        finished, stopped = _computed(earlier.rest, options.pool, in_the_background)
+        report = retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
         history.tell(report)
         if report.failed:
             raise TasksFailed(report, stopped)
         return report
+
+
+def _computed(
+    plan: RunPlan, pool: PoolOptions, in_the_background: list[PrefectFuture[None]]
+) -> tuple[Sequence[FinishedTask], RunStopped | None]:
+    """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
+    if not plan.tasks:
+        return (), None
+    provisioning = provision_pool.submit(plan, pool)
+    in_the_background.append(provisioning)
+    upload_inputs(plan)
+    provisioning.result()
+    create_job(plan)
+    submit_tasks(plan)
+    try:
+        return poll_tasks(plan), None
+    except RunStopped as stopped:
+        return stopped.finished, stopped
 
 
 def plan_run(
@@ -99,7 +114,8 @@ def plan_run(
     now = datetime.now(UTC).replace(microsecond=0)
     names = RunNames.of(workload.name, runtime.flow_run.id or uuid4())
     tasks = plan_tasks(workload, inputs, options.files_per_task)
-    plan = RunPlan(names, workload, tasks, now, now + timedelta(hours=options.pool.max_hours))
+    expires = now + timedelta(hours=options.pool.max_hours)
+    plan = RunPlan(names, workload, tasks, now, expires, options.clean_up.kept)
     problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)
@@ -136,27 +152,20 @@ def _cleaned_up(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within the block SIGTERM and SIGINT are ignored: a second signal must not leave clean-up half done.
+    """Within the block nothing ends this process politely: a second signal, or the flow's timeout (SIGALRM),
+    must not leave clean-up half done.
 
     Prefect kills a cancelled run 30 s after its first SIGTERM (measured), so what is within must be quick.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _POLITE}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _wait_for_tasks(plan: RunPlan) -> tuple[Sequence[FinishedTask], RunStopped | None]:
-    """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
-    try:
-        return poll_tasks(plan), None
-    except RunStopped as stopped:
-        return stopped.finished, stopped
 
 
 def _output_problems(options: RunOptions) -> list[str]:
