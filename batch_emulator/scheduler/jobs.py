@@ -232,7 +232,8 @@ def task_concluded(world: World, job: Job, task: Task) -> Iterator[Instruction]:
     if job.ends_with_manager and task is job.manager and job.state not in tasks.REFUSALS:
         yield from _terminate(world, job, "JMComplete")
         return
-    failed = task.outcome is not None and task.outcome.failure is not None
+    # A task that a user ended meets no exit condition (the official SDK's tests go on to reactivate it).
+    failed = task.outcome is not None and task.outcome.failure not in (None, tasks.ENDED_BY_USER)
     acts = job.document.get("onTaskFailure") == "performexitoptionsjobaction"
     if not (failed and acts and job.state is JobState.ACTIVE):
         return

@@ -12,7 +12,10 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-_NEWER = r"^(ipv6Address|ipFamilies|ipTags|ipv6RemoteLoginIPAddress|ipv6RemoteLoginPort)$"
+_NEWER = (
+    r"^(diskEncryptionSet|ipFamilies|ipTags|ipv6Address|ipv6RemoteLoginIPAddress|ipv6RemoteLoginPort"
+    r"|jobDefaultOrder|managedDisk|proxyAgentSettings)$"
+)
 """Members that came with api-version 2025-06-01: a description of the one before does not have them."""
 
 

@@ -1,0 +1,3 @@
+"""Secrets that are none."""
+
+BATCH_TEST_PASSWORD = "Not-a-secret-1"
