@@ -1,12 +1,14 @@
-"""The words under which Prefect's form shows a parameter of a flow.
+"""The words under which Prefect's form shows a parameter of a flow; and the parameters that all flows have.
 
 Prefect makes the title of a parameter from its name and its help from the docstring, whatever its annotation
 says (measured with 3.8.8). What the annotation adds to the JSON schema it leaves alone: the words go there.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
+
+from batch_tasks.options import CleanUpPolicy, PoolOptions
 
 
 def parameter(title: str, description: str, **bounds: Any) -> Any:
@@ -17,3 +19,45 @@ def parameter(title: str, description: str, **bounds: Any) -> Any:
         json_schema_extra={"title": title, "description": description},
         **bounds,
     )
+
+
+InputFiles = Annotated[
+    list[str],
+    parameter(
+        "Input files",
+        "Files, folders, or patterns such as texts/**/*.txt; URLs of blobs, containers or folders in "
+        "storage, which are read where they are; or @list.txt, a file with one of these on each line.",
+        min_length=1,
+    ),
+]
+OutputDir = Annotated[
+    str, parameter("Output folder", "Made if absent; outputs of the same name are replaced.")
+]
+FilesPerTask = Annotated[
+    int,
+    parameter(
+        "Files per task",
+        "How many files one Batch task works on, one after the other; more suit many small files.",
+        ge=1,
+        le=500,
+    ),
+]
+Download = Annotated[
+    bool,
+    parameter(
+        "Bring outputs here",
+        "Off: they stay in storage alone. Then the clean-up must not delete the output container.",
+    ),
+]
+WHAT_POOL_IS = parameter("Pool", "How many compute nodes the run may have, and for how long.")
+Pool = Annotated[PoolOptions, WHAT_POOL_IS]
+WHAT_CLEAN_UP_IS = parameter("Clean-up", "What the end of the run deletes of what it made.")
+CleanUp = Annotated[CleanUpPolicy, WHAT_CLEAN_UP_IS]
+AccountName = Annotated[
+    str | None,
+    parameter(
+        "Account",
+        "Empty: the environment's Azure account when it is set, else a local stack. "
+        "Otherwise 'environment', 'local', or the name of a Prefect block.",
+    ),
+]

@@ -9,49 +9,56 @@ from prefect import flow
 
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.report import RunReport
-from batch_tasks.workload import Workload
-from flows.parameter import parameter
+from batch_tasks.workload import Merge, Workload
+from flows.parameter import (
+    AccountName,
+    CleanUp,
+    Download,
+    FilesPerTask,
+    InputFiles,
+    OutputDir,
+    Pool,
+    parameter,
+)
 from flows.pipeline import run_workload
 from flows.run_history import run_name
 
-NODE_SCRIPT = Path(__file__).resolve().parent.parent / "node" / "top_n_words.py"
+NODE_SCRIPTS = Path(__file__).resolve().parent.parent / "node"
 
 
-def top_n_words_workload(n: int) -> Workload:
-    """Writes `<stem>_OUTPUT<suffix>`, the `n` most frequent words, for each text file."""
+def top_n_words_workload(n: int, *, merge: bool = False) -> Workload:
+    """Writes `<stem>_OUTPUT<suffix>`, the `n` most frequent words, for each text file; with `merge` also
+    `TOP_WORDS.txt`, those of all files together.
+    """
+    count = f'python3 -I "$TASK_FILES_DIR/top_n_words.py" --n {n} --output {{output}}'
+    add_up = f'python3 -I "$TASK_FILES_DIR/merge_counts.py" --n {n} --output {{output}} -- {{input}}'
     return Workload(
         name="top-n-words",
-        command=f'python3 "$TASK_FILES_DIR/top_n_words.py" {{input}} --n {n} --output {{output}}',
+        command=f"{count} --counts {{part}} -- {{input}}" if merge else f"{count} -- {{input}}",
         outputs=("{stem}_OUTPUT{suffix}",),
-        node_files=(NODE_SCRIPT,),
+        node_files=(NODE_SCRIPTS / "top_n_words.py",),
+        merge=Merge(".word-counts", add_up, ("TOP_WORDS.txt",), (NODE_SCRIPTS / "merge_counts.py",))
+        if merge
+        else None,
     )
 
 
 @flow(name="top-n-words", flow_run_name=run_name)
 def top_n_words(
-    input_files: Annotated[
-        list[str],
-        parameter("Input files", "Text files, folders, or patterns such as texts/**/*.txt.", min_length=1),
-    ],
+    input_files: InputFiles,
     n: Annotated[int, parameter("N", "How many words of each file.", ge=1)] = 3,
-    output_dir: Annotated[
-        str, parameter("Output folder", "Made if absent; outputs of the same name are replaced.")
-    ] = "output",
-    pool: Annotated[
-        PoolOptions, parameter("Pool", "How many compute nodes the run may have, and for how long.")
-    ] = PoolOptions(),  # noqa: B008  frozen
-    clean_up: Annotated[
-        CleanUpPolicy, parameter("Clean-up", "What the end of the run deletes of what it made.")
-    ] = CleanUpPolicy(),  # noqa: B008  frozen
-    account: Annotated[
-        str | None,
-        parameter(
-            "Account",
-            "Empty: the environment's Azure account when it is set, else a local stack. "
-            "Otherwise 'environment', 'local', or the name of a Prefect block.",
-        ),
-    ] = None,
+    merge: Annotated[  # noqa: FBT002  a switch in the form
+        bool, parameter("All files together", "Also the N most frequent words of all files together.")
+    ] = False,
+    output_dir: OutputDir = "output",
+    files_per_task: FilesPerTask = 1,
+    download: Download = True,  # noqa: FBT002
+    pool: Pool = PoolOptions(),  # noqa: B008  frozen
+    clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
+    account: AccountName = None,
 ) -> RunReport:
     """Count the words of each text file on a compute node and bring back its N most frequent ones."""
-    options = RunOptions(output_dir=output_dir, pool=pool, clean_up=clean_up)
-    return run_workload(top_n_words_workload(n), input_files, options, account)
+    options = RunOptions(
+        output_dir=output_dir, files_per_task=files_per_task, download=download, pool=pool, clean_up=clean_up
+    )
+    return run_workload(top_n_words_workload(n, merge=merge), input_files, options, account)
