@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             asyncio.run(_serve(options, options.root or Path(scratch)))
         except Mistake as mistake:
-            sys.exit(f"batch-emulator: error: {mistake}")
+            print(f"batch-emulator: error: {mistake}", file=sys.stderr)
+            sys.exit(2)
 
 
 async def _serve(options: argparse.Namespace, root: Path) -> None:

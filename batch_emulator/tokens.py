@@ -37,7 +37,8 @@ class BearerToken:
         """
         del request
         claims = _claims(credentials)
-        if claims.get("aud") not in AUDIENCES:
+        audience = claims.get("aud")
+        if not isinstance(audience, str) or audience not in AUDIENCES:
             raise InvalidToken(
                 AuthenticationErrorDetail="The audience must be https://batch.core.windows.net/."
             )

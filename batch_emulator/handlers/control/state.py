@@ -16,9 +16,9 @@ _SECRET = frozenset({"password", "accountKey", "sasKey", "sshPrivateKey", "sshPu
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _TIMES = frozenset(
     {
-        "allocated", "allocation_since", "at", "booted", "created", "ended", "imaged", "last_requeue",
-        "last_retry", "last_run", "left", "modified", "next_run", "now", "open", "since", "started",
-        "state_since",
+        "allocated", "allocation_since", "at", "booted", "completed", "created", "ended", "imaged",
+        "last_requeue", "last_retry", "last_run", "left", "modified", "next_run", "now", "open", "since",
+        "started", "state_since",
     }
 )  # fmt: skip
 _OMITTED = frozenset({"container", "samples"})
