@@ -154,7 +154,7 @@ class Runner:
                 kind=RunKind.TASK, job_id=job.id, task_id=task.id, preparation_id=prepared_by
             ),
             job_settings=job.document.get("commonEnvironmentSettings", ()),
-            **_command(task.document),
+            **_command(task.document, pool),
         )
         self._begin(order.run, (order.pool, order.node, job.id, task.id), run)
 
@@ -171,7 +171,7 @@ class Runner:
                 preparation_id=job.document["jobPreparationTask"]["id"],
             ),
             job_settings=job.document.get("commonEnvironmentSettings", ()),
-            **_command(document),
+            **_command(document, pool),
         )
         self._begin(order.run, (order.pool, order.node, job.id, document["id"]), run)
 
@@ -181,7 +181,7 @@ class Runner:
         identity = RunIdentity(kind=RunKind.START_TASK)
         start_task = pool.nodes[order.node].start_task
         assert start_task is not None
-        run = CommandRun(node=node, identity=identity, **_command(start_task.document))
+        run = CommandRun(node=node, identity=identity, **_command(start_task.document, pool))
         self._begin(order.run, (order.pool, order.node, "", "startup"), run)
 
     def _compute_node(self, pool: Pool, node: Node) -> ComputeNode:
@@ -226,12 +226,15 @@ class Runner:
         )
 
 
-def _command(document: Document) -> dict[str, Any]:
+def _command(document: Document, pool: Pool) -> dict[str, Any]:
+    machines = pool.document.get("virtualMachineConfiguration", {})
     return {
         "command_line": document["commandLine"],
         "resource_files": document.get("resourceFiles", ()),
         "output_files": document.get("outputFiles", ()),
         "settings": document.get("environmentSettings", ()),
+        "container": document.get("containerSettings"),
+        "pool_containers": machines.get("containerConfiguration"),
     }
 
 

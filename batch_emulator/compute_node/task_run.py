@@ -6,16 +6,21 @@ what it means that one was ended from outside, is for the caller to decide.
 
 import asyncio
 import errno
+import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from batch_emulator.compute_node import command_line, output_files, resource_files
+from batch_emulator.compute_node import command_line, containers, output_files, resource_files
 from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, task_environment
 from batch_emulator.compute_node.processes import KILL_GRACE, Launcher, LaunchFailed
 from batch_emulator.compute_node.transfers import Transfers, in_thread
-from batch_emulator.resources import Failure, Outcome
+from batch_emulator.resources import ContainerRun, Failure, Outcome
+
+log = logging.getLogger("batch_emulator")
 
 # Text and details as recorded.
 EXIT_CODE_FAILURE = Failure(
@@ -41,6 +46,10 @@ class CommandRun:
     output_files: Sequence[Mapping[str, Any]] = ()
     job_settings: Sequence[Mapping[str, Any]] = ()
     settings: Sequence[Mapping[str, Any]] = ()
+    container: Mapping[str, Any] | None = None
+    """Its `containerSettings`; None runs it without a container."""
+    pool_containers: Mapping[str, Any] | None = None
+    """`containerConfiguration` of the pool."""
     kill_grace: float = KILL_GRACE
     """Seconds between SIGTERM and SIGKILL when it is ended from outside; 0 is SIGKILL at once."""
 
@@ -81,7 +90,7 @@ async def run_command(run: CommandRun, services: Services, end: asyncio.Event) -
         work.cancel()
         await asyncio.wait((work,))
     failure = TASK_ENDED if ended else work.result()
-    return Outcome(attempt.started, services.clock(), attempt.exit_code, failure)
+    return Outcome(attempt.started, services.clock(), attempt.exit_code, failure, attempt.ran_in)
 
 
 class _Attempt:
@@ -92,6 +101,7 @@ class _Attempt:
         self.services = services
         self.started = services.clock()
         self.exit_code: int | None = None
+        self.ran_in: ContainerRun | None = None
 
     async def work(self) -> Failure | None:
         """All phases, one after the other, up to the first failure."""
@@ -108,7 +118,7 @@ class _Attempt:
             return _not_launched(str(error))
         return (
             await self.prepare(directories)
-            or await self.execute(argv, directories, environment)
+            or await self.run_anywhere(argv, directories, environment)
             or await self.store(directories, environment)
         )
 
@@ -125,6 +135,68 @@ class _Attempt:
         return await resource_files.fetch(
             self.run.resource_files, directories.working, self.services.transfers
         )
+
+    async def run_anywhere(
+        self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]
+    ) -> Failure | None:
+        """Run the process, in a container if it asks for one."""
+        if self.run.container is None:
+            return await self.execute(argv, directories, environment)
+        try:
+            container = self.planned(self.run.container, argv, directories, environment)
+        except containers.Refused as refused:
+            return refused.failure
+        try:
+            failure = await self.execute(container.argv, directories, container.environment)
+            self.ran_in = container.outcome(self.exit_code)
+            if (engine_failure := container.failure(self.exit_code)) is not None:
+                self.exit_code = None
+            return failure or engine_failure
+        except asyncio.CancelledError:
+            self.ran_in = container.outcome(self.exit_code)
+            await self.remove(container)
+            raise
+        finally:
+            container.clear()
+
+    def planned(
+        self,
+        settings: Mapping[str, Any],
+        argv: Sequence[str],
+        directories: RunDirectories,
+        environment: Mapping[str, str],
+    ) -> containers.Container:
+        """How the process is run in its container."""
+        identity, node = self.run.identity, self.run.node
+        preparation = None
+        if identity.job_id is not None and identity.preparation_id is not None:
+            preparation = node.directories.task(identity.job_id, identity.preparation_id)
+        given = frozenset(setting["name"] for setting in (*self.run.job_settings, *self.run.settings))
+        return containers.plan(
+            settings,
+            self.run.pool_containers,
+            argv,
+            environment,
+            given,
+            node.directories,
+            directories,
+            preparation,
+        )
+
+    async def remove(self, container: containers.Container) -> None:
+        """End a container whose engine's command was ended: it may go on without that."""
+        nowhere = Path(os.devnull)
+        try:
+            removal = await self.services.launcher.start(
+                container.removal,
+                env=container.environment,
+                cwd=container.scratch,
+                stdout=nowhere,
+                stderr=nowhere,
+            )
+            await removal.wait()
+        except LaunchFailed:
+            log.warning("container %s may be left over", container.name)
 
     async def execute(
         self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]
