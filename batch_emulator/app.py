@@ -23,8 +23,8 @@ from batch_emulator import auth, errors, versions
 from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
-from batch_emulator.handlers import control
-from batch_emulator.routes import route
+from batch_emulator.handlers import control, retired
+from batch_emulator.routes import Operation, route
 from batch_emulator.wire import envelope
 
 log = logging.getLogger("batch_emulator")
@@ -110,7 +110,7 @@ class App:
         version = versions.version(query)
         if path is None:
             raise errors.InvalidUri
-        operation, ids = route(request.method, path)
+        operation, ids = _operation(version, request.method, path)
         if operation.handler is None:
             raise errors.OperationNotImplemented(Operation=operation.name)
         body = version.body(await _body(request))
@@ -118,6 +118,11 @@ class App:
         rules = self._emulator.rules
         reply = await request_faults.answer(rules, operation.name, operation.handler, call)
         return replace(reply, document=version.document(reply.document))
+
+
+def _operation(version: versions.Version, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    older = retired.find(version, method, path)
+    return (older, {}) if older is not None else route(method, path)
 
 
 async def _body(request: Request) -> Any:

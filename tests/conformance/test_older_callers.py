@@ -131,6 +131,17 @@ def test_the_time_a_caller_waits_is_taken_in_either_spelling(
     assert (answer.status_code, answer.json().get("code")) == (status, code)
 
 
+def test_operations_that_are_no_more_answer_callers_of_their_time_only(emulator: BatchAccount) -> None:
+    agents = ask(emulator, "GET", "/nodeagentskus", **{"api-version": "2018-12-01.8.0"}).json()["value"]
+    (ubuntu,) = [agent for agent in agents if agent["id"] == "batch.node.ubuntu 22.04"]
+    assert ubuntu["osType"] == "linux"
+    assert {"publisher", "offer", "sku"} <= set(ubuntu["verifiedImageReferences"][0])
+    certificates = ask(emulator, "GET", "/certificates", **{"api-version": "2024-07-01.20.0"})
+    assert certificates.json()["value"] == []
+    for path in ("/nodeagentskus", "/certificates"):
+        assert ask(emulator, "GET", path, **{"api-version": "2025-06-01"}).status_code == 400
+
+
 @pytest.mark.parametrize("version", ["2016-07-01.3.1", "latest", "9"])
 def test_a_version_that_is_none_or_too_old_is_refused(emulator: BatchAccount, version: str) -> None:
     answer = ask(emulator, "GET", "/pools", **{"api-version": version})
