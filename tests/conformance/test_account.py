@@ -2,10 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
+from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from flows.local_stack.emulator import BatchAccount
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
 
@@ -59,3 +63,25 @@ def test_usage_of_the_last_hours_is_not_available_yet(batch: Batch) -> None:
     for times in ({"start_time": now - dt.timedelta(hours=2)}, {"end_time": now - dt.timedelta(hours=1)}):
         with pytest.raises(HttpResponseError, match="InvalidQueryParameterValue"):
             batch.list_pool_usage_metrics(**times)
+
+
+def test_the_state_tells_for_how_long_each_node_would_be_billed(
+    batch: Batch, unique: Unique, emulator: BatchAccount
+) -> None:
+    with scene.pool(batch, unique("pool")) as pool_id:
+        [node] = batch.list_nodes(pool_id)
+
+        def stay() -> dict[str, Any]:
+            stays = httpx.get(f"{emulator.endpoint}/_emulator/state").json()["stays"]
+            [found] = [one for one in stays if one["nodeId"] == node.id]
+            assert isinstance(found, dict)
+            return found
+
+        now = stay()
+        assert now["nodeSeconds"] == pytest.approx(sum(now["secondsByState"].values()))
+        assert "leftTime" not in now
+        batch.begin_resize_pool(pool_id, models.BatchPoolResizeOptions(target_dedicated_nodes=0))
+        scene.wait_for(lambda: not batch.list_nodes(pool_id))
+        then = stay()
+        assert then["nodeSeconds"] >= now["nodeSeconds"] > 0
+        assert stay() == then, "a node that has left costs no more"

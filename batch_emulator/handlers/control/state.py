@@ -9,6 +9,7 @@ from typing import Any
 
 from batch_emulator.emulator import Emulator
 from batch_emulator.resources import Document
+from batch_emulator.wire import nodes
 from batch_emulator.wire.values import timestamp
 
 MASK = "***"
@@ -33,6 +34,7 @@ def document(emulator: Emulator) -> Document:
         "account": emulator.account_name,
         "now": moment(emulator.clock.now()),
         **{field.name: plain(getattr(world.account, field.name)) for field in fields(world.account)},
+        "stays": [nodes.stay(stay, emulator.clock.now()) for stay in world.account.stays.values()],
         "runs": plain(world.runs),
         "quotas": plain(world.quotas),
         "delays": plain(world.delays),
