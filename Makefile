@@ -46,12 +46,14 @@ ui deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 ui: $(ENVIRONMENT) ## Prefect's server and its UI on http://127.0.0.1:4200, until Ctrl-C
 	PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/prefect server start
 
-deploy: $(ENVIRONMENT) ## tell the Prefect server of the block, the work pool and the deployments
+deploy: $(ENVIRONMENT) ## tell the Prefect server of block, work pool, deployments and automation
 	@.venv/bin/python .make/await_prefect.py
 	.venv/bin/prefect block register --module flows.azure_batch_account
 	.venv/bin/prefect work-pool inspect azure-batch >/dev/null 2>&1 \
 	|| .venv/bin/prefect work-pool create azure-batch --type process
 	.venv/bin/prefect --no-prompt deploy --all
+	.venv/bin/prefect automation inspect zombie-runs >/dev/null 2>&1 \
+	|| .venv/bin/prefect automation create --from-file automations/zombie-runs.yaml
 
 # Cancelling through the worker ends also what is still pending, which else takes five minutes (measured).
 worker: $(ENVIRONMENT) $(AZURITE) ## run what is due in Prefect on this machine, until Ctrl-C

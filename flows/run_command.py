@@ -11,6 +11,7 @@ from prefect import flow
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
+from flows.backstop import delete_what_is_left
 from flows.parameter import (
     AccountName,
     CleanUp,
@@ -51,7 +52,12 @@ def run_command_workload(
     )
 
 
-@flow(name="run-command", flow_run_name=run_name)
+@flow(
+    name="run-command",
+    flow_run_name=run_name,
+    on_cancellation=[delete_what_is_left],
+    on_crashed=[delete_what_is_left],
+)
 def run_command(
     input_files: InputFiles,
     command: Annotated[

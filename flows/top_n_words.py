@@ -10,6 +10,7 @@ from prefect import flow
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Merge, Workload
+from flows.backstop import delete_what_is_left
 from flows.parameter import (
     AccountName,
     CleanUp,
@@ -43,7 +44,12 @@ def top_n_words_workload(n: int, *, merge: bool = False) -> Workload:
     )
 
 
-@flow(name="top-n-words", flow_run_name=run_name)
+@flow(
+    name="top-n-words",
+    flow_run_name=run_name,
+    on_cancellation=[delete_what_is_left],
+    on_crashed=[delete_what_is_left],
+)
 def top_n_words(
     input_files: InputFiles,
     n: Annotated[int, parameter("N", "How many words of each file.", ge=1)] = 3,

@@ -10,6 +10,7 @@ from batch_tasks.node_packages import program_from_apt
 from batch_tasks.options import OutputsKept, RunOptions, SpotPoolOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
+from flows.backstop import delete_what_is_left
 from flows.parameter import (
     WHAT_CLEAN_UP_IS,
     WHAT_POOL_IS,
@@ -40,7 +41,12 @@ def transcode_media_workload(audio_format: AudioFormat = "mp3", bit_rate: int = 
     )
 
 
-@flow(name="transcode-media", flow_run_name=run_name)
+@flow(
+    name="transcode-media",
+    flow_run_name=run_name,
+    on_cancellation=[delete_what_is_left],
+    on_crashed=[delete_what_is_left],
+)
 def transcode_media(
     input_files: InputFiles,
     audio_format: Annotated[AudioFormat, parameter("Format", "What kind of files to write.")] = "mp3",
