@@ -22,7 +22,7 @@ from batch_emulator.job_events import (
 )
 from batch_emulator.lifecycle import JobScheduleEvent, JobScheduleState, JobState
 from batch_emulator.resources import Job, JobSchedule, key
-from batch_emulator.scheduler import auto_pools, jobs, tasks
+from batch_emulator.scheduler import auto_pools, jobs, quotas, tasks
 from batch_emulator.scheduler.world import World
 from batch_emulator.wire import creations
 
@@ -51,6 +51,7 @@ def add(world: World, event: AddSchedule) -> Iterator[Instruction]:
         raise errors.JobScheduleBeingDeleted if being_deleted else errors.JobScheduleExists
     if schedule_key in world.account.jobs:
         raise errors.JobWithSameIdExists
+    quotas.check_jobs(world)
     schedule.serial = world.next_number()
     schedule.state_since = world.now
     world.account.schedules[schedule_key] = schedule
@@ -171,7 +172,7 @@ def settle(world: World, schedule: JobSchedule) -> Iterator[Instruction]:
 
 
 def _has_no_more(world: World, schedule: JobSchedule) -> bool:
-    """Whether no job will be due any more; one that recurs stays until its end, if it has one (documented)."""
+    """Whether no job will be due any more; one that recurs stays until its end, if any (documented)."""
     end = schedule.timing.end
     recurs = schedule.timing.interval is not None
     return schedule.next_run is None and (not recurs or end is None or world.now + _INSTANT >= end)

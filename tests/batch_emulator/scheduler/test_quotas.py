@@ -2,11 +2,12 @@
 
 import pytest
 
-from batch_emulator import errors, events, node_events
+from batch_emulator import errors, events, job_events, node_events
 from batch_emulator.lifecycle import AllocationState
 from batch_emulator.resources import Failure
 from batch_emulator.scheduler import Quotas
 from batch_emulator.vm_sizes import cores
+from batch_emulator.wire import creations
 from tests.batch_emulator.scheduler.world import Stage
 
 
@@ -111,3 +112,12 @@ def test_places_of_nodes_are_the_smallest_free_numbers() -> None:
 )
 def test_the_cores_of_a_vm_size_are_read_from_its_name(size: str, number: int) -> None:
     assert cores(size) == number
+
+
+def test_a_job_schedule_counts_as_a_job_does() -> None:
+    stage = Stage()
+    stage.world.quotas = Quotas(active_jobs=1)
+    stage.job("one")
+    document = {"id": "hourly", "schedule": {}, "jobSpecification": {}}
+    with pytest.raises(errors.ActiveJobAndScheduleQuotaReached):
+        stage.submit(job_events.AddSchedule(creations.job_schedule(document, stage.now)))
