@@ -25,6 +25,54 @@ from flows.parameter import (
 from flows.pipeline import run_workload
 from flows.run_history import run_name
 
+Command = Annotated[
+    str,
+    parameter(
+        "Command",
+        "A shell line that runs for each file, in a folder that holds it: {input} is the file's name, {stem} "
+        "and {suffix} its parts, {output} is the first of the outputs. They are quoted for the shell: put no "
+        "quotes around them. {{word}} is a literal {word}. Shipped files are in the folder "
+        '"$TASK_FILES_DIR".',
+        min_length=1,
+    ),
+]
+Outputs = Annotated[
+    list[str],
+    parameter(
+        "Outputs",
+        "The files that the command leaves, such as {stem}.wav. With *, ? or [ it is a pattern, of which at "
+        "least one file must be there.",
+        min_length=1,
+    ),
+]
+Setup = Annotated[
+    str, parameter("Setup", "A shell line that prepares each node once, as administrator. Empty: none.")
+]
+ContainerImage = Annotated[
+    str,
+    parameter(
+        "Container image",
+        "Runs the command in a container of this image, such as python:3.12-slim; it must hold python3. "
+        "Empty: on the node itself.",
+        pattern=r"^\S*$",
+    ),
+]
+Ship = Annotated[
+    list[str],
+    parameter("Files to ship", "Scripts and other files from here that the command needs on the nodes."),
+]
+Environment = Annotated[
+    dict[str, str],
+    parameter(
+        "Environment",
+        "Variables that the command sees. Not for secrets: Prefect and Azure show them to who may look.",
+    ),
+]
+FileMinutes = Annotated[
+    float, parameter("Minutes per file", "A task is ended after so many for each of its files.", gt=0)
+]
+Retries = Annotated[int, parameter("Retries", "How often Batch runs a failed task again.", ge=0, le=100)]
+
 
 def run_command_workload(
     command: str,
@@ -60,55 +108,14 @@ def run_command_workload(
 )
 def run_command(
     input_files: InputFiles,
-    command: Annotated[
-        str,
-        parameter(
-            "Command",
-            "A shell line that runs for each file, in a folder that holds it: {input} is the file's name, "
-            "{stem} and {suffix} its parts, {output} is the first of the outputs. They are quoted for the "
-            "shell: put no quotes around them. {{word}} is a literal {word}. Shipped files are in the folder "
-            '"$TASK_FILES_DIR".',
-            min_length=1,
-        ),
-    ],
-    outputs: Annotated[
-        list[str],
-        parameter(
-            "Outputs",
-            "The files that the command leaves, such as {stem}.wav. With *, ? or [ it is a pattern, of which "
-            "at least one file must be there.",
-            min_length=1,
-        ),
-    ],
-    setup: Annotated[
-        str, parameter("Setup", "A shell line that prepares each node once, as administrator. Empty: none.")
-    ] = "",
-    container_image: Annotated[
-        str,
-        parameter(
-            "Container image",
-            "Runs the command in a container of this image, such as python:3.12-slim; it must hold python3. "
-            "Empty: on the node itself.",
-            pattern=r"^\S*$",
-        ),
-    ] = "",
-    ship: Annotated[
-        list[str],
-        parameter("Files to ship", "Scripts and other files from here that the command needs on the nodes."),
-    ] = [],  # noqa: B006  Prefect copies it
-    environment: Annotated[
-        dict[str, str],
-        parameter(
-            "Environment",
-            "Variables that the command sees. Not for secrets: Prefect and Azure show them to who may look.",
-        ),
-    ] = {},  # noqa: B006
-    file_minutes: Annotated[
-        float, parameter("Minutes per file", "A task is ended after so many for each of its files.", gt=0)
-    ] = 60.0,
-    retries: Annotated[
-        int, parameter("Retries", "How often Batch runs a failed task again.", ge=0, le=100)
-    ] = 0,
+    command: Command,
+    outputs: Outputs,
+    setup: Setup = "",
+    container_image: ContainerImage = "",
+    ship: Ship = [],  # noqa: B006  Prefect copies it
+    environment: Environment = {},  # noqa: B006
+    file_minutes: FileMinutes = 60.0,
+    retries: Retries = 0,
     output_dir: OutputDir = "output",
     files_per_task: FilesPerTask = 1,
     download: Download = True,  # noqa: FBT002  a switch in the form

@@ -23,6 +23,7 @@ from flows.local_stack import account_of, without_azure  # noqa: E402
 from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
+from flows.local_stack.programs import with_programs  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account"}
 PREFECT = "prefect_server"
@@ -56,7 +57,7 @@ def azurite() -> Iterator[BlobAccount]:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
-    with running_emulator(without_azure(os.environ)) as starting:
+    with with_programs(without_azure(os.environ)) as env, running_emulator(env) as starting:
         yield starting.account()
 
 

@@ -4,10 +4,12 @@
 the clean-up. Nothing heavy is imported here, so that `--help` and a misspelt option answer at once.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+from batch_tasks.options import OutputsKept, SpotPoolOptions
 from flows.command_line.arguments import run_parser
 
 
@@ -17,6 +19,12 @@ def top_n_words(arguments: Sequence[str] | None = None) -> int:
         "top-n-words", "Write the most frequent words of each text file to a file of its own."
     )
     parser.add_argument("--n", metavar="N", help="how many words of each file (default: 3)")
+    parser.add_argument(
+        "--merge",
+        action="store_true",
+        default=None,
+        help="also write TOP_WORDS.txt, the most frequent words of all files together",
+    )
     options = parser.parse_args(arguments)
     _before_prefect(verbose=options.verbose)
 
@@ -25,10 +33,99 @@ def top_n_words(arguments: Sequence[str] | None = None) -> int:
 
     return run_here(
         module.top_n_words,
-        lambda parameters: module.top_n_words_workload(parameters["n"]),
+        lambda parameters: module.top_n_words_workload(parameters["n"], merge=parameters["merge"]),
         options,
-        given={"n": options.n},
+        given={"n": options.n, "merge": options.merge},
     )
+
+
+def transcode_media(arguments: Sequence[str] | None = None) -> int:
+    """The command `transcode-media`: the sound of each media file as a file of its own."""
+    parser = run_parser(
+        "transcode-media",
+        "Write the sound of each video or audio file to a file of its own, by ffmpeg.",
+        SpotPoolOptions,
+        OutputsKept,
+    )
+    parser.add_argument(
+        "--audio-format", metavar="FORMAT", help="mp3, m4a, ogg, opus, flac or wav (default: mp3)"
+    )
+    parser.add_argument(
+        "--bit-rate", metavar="KBIT", help="kbit/s of sound; flac and wav ignore it (default: 192)"
+    )
+    options = parser.parse_args(arguments)
+    _before_prefect(verbose=options.verbose)
+
+    from flows import transcode_media as module  # noqa: PLC0415
+    from flows.command_line.run_here import run_here  # noqa: PLC0415
+
+    return run_here(
+        module.transcode_media,
+        lambda given: module.transcode_media_workload(given["audio_format"], given["bit_rate"]),
+        options,
+        given={"audio_format": options.audio_format, "bit_rate": options.bit_rate},
+    )
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """The command `run-command`: any command for each file."""
+    options = _run_command_parser().parse_args(arguments)
+    _before_prefect(verbose=options.verbose)
+
+    from flows import run_command as module  # noqa: PLC0415
+    from flows.command_line.run_here import run_here  # noqa: PLC0415
+
+    names = ("command", "outputs", "setup", "container_image", "ship", "file_minutes", "retries")
+    given = {name: getattr(options, name) for name in names}
+    given["environment"] = dict(options.environment) if options.environment else None
+    return run_here(
+        module.run_command,
+        lambda checked: module.run_command_workload(**{name: checked[name] for name in given}),
+        options,
+        given=given,
+    )
+
+
+def _run_command_parser() -> argparse.ArgumentParser:
+    parser = run_parser("run-command", "Run a command for each file, each in a folder of its own.")
+    for_one_file = parser.add_argument_group("the command for one file")
+    add = for_one_file.add_argument
+    add(
+        "--command",
+        required=True,
+        metavar="LINE",
+        help="a shell line with {input}, {stem}, {suffix} and {output}, which are quoted for the shell",
+    )
+    add(
+        "--output",
+        dest="outputs",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help="a file that the command leaves, such as '{stem}.wav', or a pattern such as '*.png'; "
+        "may be given several times",
+    )
+    add("--setup", metavar="LINE", help="a shell line that prepares each node once, as administrator")
+    add("--container-image", metavar="IMAGE", help="run within a container of it; it must hold python3")
+    add("--ship", action="append", metavar="FILE", help='a file that goes to "$TASK_FILES_DIR" on the nodes')
+    add(
+        "--env",
+        dest="environment",
+        action="append",
+        type=_setting,
+        metavar="NAME=VALUE",
+        help="a variable that the command sees; not for secrets",
+    )
+    add("--file-minutes", metavar="N", help="how long one file may take (default: 60)")
+    add("--retries", metavar="N", help="how often Batch runs a failed task again (default: 0)")
+    return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _before_prefect(*, verbose: bool) -> None:

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from batch_tasks.options import PoolOptions
+from batch_tasks.options import CleanUpPolicy, PoolOptions
 
 POOL = {
     "dedicated_nodes": "--nodes",
@@ -24,11 +24,27 @@ KEEP = {
 }
 
 
-def run_parser(command: str, description: str) -> argparse.ArgumentParser:
-    """A parser for a command that runs a flow over files. The command adds what only it has."""
+_OWN_NAMES = {
+    "input_files": "FILES",
+    "outputs": "--output",
+    "environment": "--env",
+    "download": "--no-download",
+}
+"""The options of parameters that are called otherwise on the command line."""
+
+
+def run_parser(
+    command: str,
+    description: str,
+    pool_options: type[PoolOptions] = PoolOptions,
+    clean_up: type[CleanUpPolicy] = CleanUpPolicy,
+) -> argparse.ArgumentParser:
+    """A parser for a command that runs a flow over files. The command adds what only it has.
+
+    Defaults of pool and clean-up are shown as these groups have them.
+    """
     parser = argparse.ArgumentParser(prog=command, description=description, allow_abbrev=False)
-    parser.add_argument("files", nargs="+", metavar="FILES", help="files, folders, or patterns in quotes")
-    parser.add_argument("--output-dir", metavar="FOLDER", help="where outputs go (default: output)")
+    _add_files(parser)
     parser.add_argument(
         "--account",
         metavar="NAME",
@@ -37,26 +53,64 @@ def run_parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     pool = parser.add_argument_group("the pool of compute nodes")
     for name, option in POOL.items():
-        field = PoolOptions.model_fields[name]
+        field = pool_options.model_fields[name]
         help_text = f"{field.description} (default: {field.default})".replace("%", "%%")
         pool.add_argument(option, dest=name, metavar=option.rpartition("-")[2].upper(), help=help_text)
+    _add_clean_up(parser, clean_up)
+    parser.add_argument("--verbose", action="store_true", help="show the log of the run, no progress bar")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILES",
+        help="files, folders, patterns in quotes, URLs of blobs or containers, or @list.txt, a file with one "
+        "of these on each line",
+    )
+    parser.add_argument("--output-dir", metavar="FOLDER", help="where outputs go (default: output)")
+    parser.add_argument(
+        "--no-download",
+        dest="download",
+        action="store_false",
+        default=None,
+        help="leave the outputs in storage, where --keep outputs keeps them",
+    )
+    parser.add_argument(
+        "--files-per-task", metavar="N", help="how many files one Batch task works on (default: 1)"
+    )
+
+
+def _add_clean_up(parser: argparse.ArgumentParser, clean_up: type[CleanUpPolicy]) -> None:
+    kept = [word for word, name in KEEP.items() if clean_up.model_fields[name].default is False]
+    left = ", ".join(kept) or "nothing"
     parser.add_argument(
         "--keep",
         action="append",
         default=[],
         choices=[*KEEP, "all"],
-        help="what to leave in the account at the end; may be given several times",
+        help=f"what to leave in the account at the end; may be given several times (default: {left})",
     )
-    parser.add_argument("--verbose", action="store_true", help="show the log of the run, no progress bar")
-    return parser
+    parser.add_argument(
+        "--delete",
+        action="append",
+        default=[],
+        choices=list(KEEP),
+        help="what to delete at the end although it is left by default",
+    )
 
 
 def flow_parameters(options: argparse.Namespace, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of the flow: what the options say, and the command's own where `given` (not None)."""
     kept = KEEP.values() if "all" in options.keep else [KEEP[word] for word in options.keep]
     pool = {name: getattr(options, name) for name in POOL if getattr(options, name) is not None}
-    groups = {"pool": pool, "clean_up": dict.fromkeys(kept, False)}
-    single = {"output_dir": options.output_dir, "account": options.account, **given}
+    deleted = dict.fromkeys((KEEP[word] for word in options.delete), True)
+    groups = {"pool": pool, "clean_up": dict.fromkeys(kept, False) | deleted}
+    shared = {
+        name: getattr(options, name) for name in ("output_dir", "download", "files_per_task", "account")
+    }
+    single = {**shared, **given}
     return {
         "input_files": list(options.files),
         **{name: value for name, value in single.items() if value is not None},
@@ -71,4 +125,5 @@ def option_for(parameter: str) -> str:
         return POOL[name]
     if parameter == "pool":
         return f"{POOL['dedicated_nodes']}, {POOL['spot_nodes']}"
-    return "FILES" if parameter.startswith("input_files") else f"--{parameter.replace('_', '-')}"
+    own = parameter.partition(".")[0]
+    return _OWN_NAMES.get(own, f"--{own.replace('_', '-')}")

@@ -107,7 +107,7 @@ def _checked(
         problems = [_in_words(parameter, reason, parameters) for parameter, reason in wrong.items()]
         refused = {parameter.split(".")[0] for parameter in wrong}
         rest = {name: value for name, value in parameters.items() if name not in refused}
-        if "input_files" in rest:
+        if set(flow.parameters.required or ()) <= rest.keys():
             problems += _problems_of(lambda: _checked(flow, workload_for, rest))
         raise InputError(problems) from None
     options = RunOptions(**{name: checked[name] for name in RunOptions.model_fields if name in checked})

@@ -36,15 +36,16 @@ def complain(error: BaseException, text: str | None = None) -> None:
 
 def conclude(report: RunReport) -> int:
     """Print what became of the files, and short outputs in full; returns the exit code."""
-    folder = _from_here(report.output_dir)
+    folder = report.output_container or _from_here(report.output_dir)
+    place = f"the container {folder}" if report.output_container else f"{folder}/"
     succeeded, total = len(report.succeeded), len(report.files)
-    print(printable(f"{succeeded} of {total} files succeeded; outputs are in {folder}/\n"))
-    for line in table(report.files, folder):
+    print(printable(f"{succeeded} of {total} files succeeded; outputs are in {place}\n"))
+    for line in table([*report.files, *([report.merged] if report.merged else [])], folder):
         print(printable(line))
     for path, text in short_outputs(report):
         print(printable(f"\n{folder}/{path}:\n{text.rstrip()}"))
     sys.stdout.flush()
-    return 0 if succeeded == total else 1
+    return 1 if report.failed else 0
 
 
 def table(files: Sequence[FileReport], folder: str) -> list[str]:
@@ -65,8 +66,12 @@ def table(files: Sequence[FileReport], folder: str) -> list[str]:
 
 def short_outputs(report: RunReport) -> list[tuple[str, str]]:
     """Path and text of the outputs, when they are few, small and text; else nothing."""
-    outputs = [output for file in report.succeeded for output in file.outputs]
-    if len(outputs) > OUTPUTS_SHOWN or any(output.size > LARGEST_SHOWN for output in outputs):
+    outputs = [output for file in (*report.succeeded, report.merged) if file for output in file.outputs]
+    if (
+        report.output_container
+        or len(outputs) > OUTPUTS_SHOWN
+        or any(output.size > LARGEST_SHOWN for output in outputs)
+    ):
         return []
     try:
         return [

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount, azurite_script, node_executable, running_azurite
 from flows.local_stack.emulator import BatchAccount, running_emulator
+from flows.local_stack.programs import with_programs
 from flows.local_stack.service import ServiceError
 
 __all__ = [
@@ -34,7 +35,7 @@ def local_stack() -> Iterator[Account]:
         stack.enter_context(loopback_past_proxies())
         env = without_azure(os.environ)
         blobs = stack.enter_context(running_azurite(env))
-        batch = stack.enter_context(running_emulator(env))
+        batch = stack.enter_context(running_emulator(stack.enter_context(with_programs(env))))
         yield account_of(blobs.account(), batch.account())
 
 
