@@ -59,6 +59,9 @@ class RunStopped(RunError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __repr__(self) -> str:  # Prefect logs it: thousands of tasks are not for there
+        return f"{type(self).__name__}({self.args[0]!r})"
+
 
 class PoolUnusable(RunStopped):
     """No node of the pool can run the tasks."""
@@ -83,6 +86,9 @@ class TasksFailed(RunError):
         super().__init__(report, stopped)
         self.report = report
         self.stopped = stopped
+
+    def __repr__(self) -> str:
+        return f"TasksFailed({str(self).splitlines()[0]!r})"
 
     def __str__(self) -> str:
         failed = self.report.failed

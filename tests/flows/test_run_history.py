@@ -1,0 +1,351 @@
+"""What a run leaves in a real Prefect server: enough to say what happened to a file, small, and no secret."""
+
+import json
+import logging
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from prefect import flow, get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterTags,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+
+from batch_tasks.errors import TasksFailed
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
+from batch_tasks.progress import Progress, watching
+from batch_tasks.report import RunReport
+from batch_tasks.settings import Account
+from batch_tasks.workload import Workload
+from flows.pipeline import run_workload
+from flows.run_history import run_name
+from flows.sender import Sender
+from tests.flows.processes import eventually
+
+LARGEST_ARTIFACT = 512 * 1024
+LARGEST_PARAMETERS = 524_288  # bytes; the default of a Prefect server
+COPY = Workload(
+    name="copy",
+    command="if grep -q bad {input}; then echo it is bad >&2; exit 7; fi; cp {input} {output}",
+    outputs=("{stem}.copy",),
+)
+
+
+@flow(name="copies", flow_run_name=run_name)
+def copies(workload: Workload, input_files: list[str], options: RunOptions) -> RunReport:
+    return run_workload(workload, input_files, options)
+
+
+@dataclass(frozen=True)
+class History:
+    """What the server says of a flow run once everything has arrived there."""
+
+    run: FlowRun
+    tasks: list[TaskRun]
+    artifacts: dict[str, Artifact]
+    logs: list[str]
+
+
+def history_of(run_id: str) -> History:
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
+    this = UUID(run_id)
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[this]))
+    with get_client(sync_client=True) as client:
+
+        def recorded() -> list[TaskRun]:
+            return client.read_task_runs(flow_run_filter=only, limit=200)
+
+        eventually(
+            lambda: all(run.state and run.state.is_final() for run in recorded()), "task runs are recorded"
+        )
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[this])), limit=200)
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[this]))
+        )
+        return History(
+            client.read_flow_run(this),
+            recorded(),
+            {artifact.key.removeprefix("copy-"): artifact for artifact in artifacts if artifact.key},
+            [entry.message for entry in logs],
+        )
+
+
+def events_of(run_id: str) -> dict[str, Any]:
+    """Each of our events about this run, by its name."""
+    body = {"filter": {"resource": {"id": [f"prefect-azure-batch.run.{run_id}"]}}, "limit": 50}
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/events/filter", json=body).json()["events"]
+    return {event["event"]: event for event in found}
+
+
+def folder_of(folder: Path, contents: dict[str, str]) -> str:
+    folder.mkdir()
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    return str(folder)
+
+
+def options_for(tmp_path: Path, **more: Any) -> RunOptions:
+    return RunOptions(output_dir=str(tmp_path / "out"), pool=PoolOptions(task_slots_per_node=4), **more)
+
+
+@pytest.fixture(scope="module")
+def failed_run(
+    account: Account, prefect_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TasksFailed, History]:
+    """A run of three files, one of them bad."""
+    folder = tmp_path_factory.mktemp("failed-run")
+    inputs = folder_of(folder / "in", {"a.txt": "good", "b.txt": "bad", "c.txt": "good"})
+    assert account.batch_key is not None
+    assert account.storage_key is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AZURE_BATCH_ACCOUNT", account.batch_account)
+        patch.setenv("AZURE_BATCH_ENDPOINT", account.batch_endpoint)
+        patch.setenv("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value())
+        patch.setenv("AZURE_STORAGE_ACCOUNT", account.storage_account)
+        patch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint)
+        patch.setenv("AZURE_STORAGE_KEY", account.storage_key.get_secret_value())
+        with pytest.raises(TasksFailed) as failed:
+            copies(COPY, [inputs], options_for(folder))
+    return failed.value, history_of(failed.value.report.flow_run_id)
+
+
+def test_a_run_is_found_by_workload_number_of_files_and_outcome(
+    failed_run: tuple[TasksFailed, History],
+) -> None:
+    run = failed_run[1].run
+    assert run.name == "copies of in (3 files)"
+    assert set(run.tags) == {"copy", "files:3", "failed-files:1", "outcome:failed"}
+    searched = FlowRunFilter(tags=FlowRunFilterTags(all_=["copy", "failed-files:1"]))
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_run_filter=searched)
+    assert [one.id for one in found] == [run.id]
+
+
+def test_each_stage_is_one_task_run_with_a_telling_name(failed_run: tuple[TasksFailed, History]) -> None:
+    names = [task.name for task in failed_run[1].tasks]
+    assert len(names) == len(set(names)) <= 12
+    assert set(names) >= {
+        "clean-up",
+        "create-containers",
+        "create-job",
+        "poll 3 tasks",
+        "provision-pool",
+        "retrieve outputs of 3 files",
+        "submit 3 tasks",
+        "upload 3 files",
+    }
+
+
+def test_the_artifacts_say_what_happened_to_a_file(failed_run: tuple[TasksFailed, History]) -> None:
+    artifacts = failed_run[1].artifacts
+    assert set(artifacts) == {"progress", "now", "report", "files"}
+    rows = json.loads(str(artifacts["files"].data))
+    assert [(row["File"], row["State"]) for row in rows] == [
+        ("b.txt", "failed"),
+        ("a.txt", "succeeded"),
+        ("c.txt", "succeeded"),
+    ]
+    assert (rows[0]["Exit code"], rows[0]["Reason"]) == (7, "exit code 7")
+    assert rows[0]["Node"]
+    report = str(artifacts["report"].data)
+    assert "# 1 of 3 files failed" in report
+    assert "it is bad" in report
+    assert "results.json" in report
+
+
+def test_the_progress_shown_last_is_the_end(failed_run: tuple[TasksFailed, History]) -> None:
+    artifacts = failed_run[1].artifacts
+    assert float(str(artifacts["progress"].data)) == 100.0
+    assert "retrieve-outputs" in str(artifacts["now"].data)
+
+
+def test_results_and_page_stand_beside_the_outputs(failed_run: tuple[TasksFailed, History]) -> None:
+    report = failed_run[0].report
+    results = json.loads(Path(report.output_dir, "results.json").read_text())
+    assert [(one["input"], one["state"], one["exit_code"], one["attempts"]) for one in results["files"]] == [
+        ("a.txt", "succeeded", 0, 1),
+        ("b.txt", "failed", 7, 1),
+        ("c.txt", "succeeded", 0, 1),
+    ]
+    assert all(task["created"] <= task["started"] <= task["ended"] for task in results["tasks"])
+    page = Path(report.output_dir, "report.html").read_text()
+    assert page.count('class="bar ok"') == 2
+    assert page.count('class="bar bad"') == 1
+
+
+def test_the_log_is_a_short_story(failed_run: tuple[TasksFailed, History]) -> None:
+    logs = [text for text in failed_run[1].logs if not text.startswith(("Encountered exception", "Finished"))]
+    assert len(logs) <= 10
+    assert not [text for text in logs if "azure" in text.lower() and "http" in text.lower() and "GET" in text]
+    assert "All 3 tasks ended, 1 failed" in "\n".join(logs)
+
+
+def test_events_tell_automations_what_happened(failed_run: tuple[TasksFailed, History]) -> None:
+    run_id = failed_run[0].report.flow_run_id
+    eventually(lambda: len(events_of(run_id)) == 3, "three events are there")
+    events = events_of(run_id)
+    assert set(events) == {
+        "prefect-azure-batch.run.started",
+        "prefect-azure-batch.tasks.failed",
+        "prefect-azure-batch.cleaned-up",
+    }
+    failed = events["prefect-azure-batch.tasks.failed"]
+    assert failed["payload"]["some"] == [{"file": "b.txt", "reason": "exit code 7"}]
+    assert f"prefect.flow-run.{run_id}" in [one["prefect.resource.id"] for one in failed["related"]]
+    assert len(events["prefect-azure-batch.cleaned-up"]["payload"]["deleted"]) == 4
+
+
+def test_no_secret_is_in_logs_artifacts_parameters_results_or_database(
+    failed_run: tuple[TasksFailed, History], account: Account
+) -> None:
+    failed, history = failed_run
+    assert account.batch_key is not None
+    assert account.storage_key is not None
+    keys = [account.batch_key.get_secret_value(), account.storage_key.get_secret_value()]
+    # Prefect's own examples, which are in its database, have a `sig=SIGNATURE`.
+    secret = re.compile("|".join([*map(re.escape, keys), r"sig(=|%3D)(?!SIGNATURE)\w"]).encode())
+    assert secret.search(f"?sig=abc {keys[0]}".encode())
+    home = Path(os.environ["PREFECT_HOME"])
+    database = {path.name: path.read_bytes() for path in home.glob("prefect.db*")}
+    assert b"it is bad" in b"".join(database.values()), "the database holds this run"
+    stored = (*home.glob("storage/*"), *Path(failed.report.output_dir).iterdir())
+    places = {**database, **{path.name: path.read_bytes() for path in stored}}
+    places["logs"] = "\n".join(history.logs).encode()
+    places["parameters"] = repr(history.run.parameters).encode()
+    places["artifacts"] = repr([artifact.data for artifact in history.artifacts.values()]).encode()
+    places["error"] = f"{failed!r} {failed}".encode()
+    assert [place for place, content in places.items() if secret.search(content)] == []
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_an_interrupted_run_is_found_as_such(account_in_environment: Account, tmp_path: Path) -> None:
+    inputs = folder_of(tmp_path / "in", {"a.txt": "good"})
+    slow = Workload(name="copy", command="sleep 60; cp {input} {output}", outputs=("{stem}.copy",))
+    interrupted = threading.Event()
+    ids: list[str] = []
+
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == "poll-tasks" and not interrupted.is_set():
+            interrupted.set()
+            from prefect import runtime
+
+            ids.append(str(runtime.flow_run.id))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with watching(interrupt), pytest.raises(KeyboardInterrupt):
+        copies(slow, [inputs], options_for(tmp_path))
+    assert "outcome:interrupted" in history_of(ids[0]).run.tags
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_two_thousand_files_are_a_handful_of_task_runs_and_small_artifacts(
+    account_in_environment: Account, tmp_path: Path
+) -> None:
+    contents = {f"file {number:04}.txt": "" if number % 500 == 7 else "good\n" for number in range(2000)}
+    inputs = folder_of(tmp_path / "in", contents)
+    # The shell does it by itself: 2,000 more processes would take as long as all the rest.
+    cheap = Workload("copy", 'read -r line <{input} && echo "$line" >{output}', outputs=("{stem}.copy",))
+    with pytest.raises(TasksFailed) as failed:
+        copies(cheap, [inputs], options_for(tmp_path, files_per_task=50))
+    assert len(failed.value.report.succeeded) == 1996
+    history = history_of(failed.value.report.flow_run_id)
+    assert len(history.tasks) <= 12
+    assert "failed-files:4" in history.run.tags
+    for artifact in history.artifacts.values():
+        assert len(json.dumps(artifact.data)) < LARGEST_ARTIFACT
+    rows = json.loads(str(history.artifacts["files"].data))
+    assert [row["File"] for row in rows if row["State"] == "failed"] == [
+        f"file {number:04}.txt" for number in (7, 507, 1007, 1507)
+    ]
+    assert len(json.dumps(history.run.parameters, default=str)) < LARGEST_PARAMETERS
+    assert len(json.loads((tmp_path / "out" / "results.json").read_text())["files"]) == 2000
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_results_stay_in_a_container_that_is_kept(account_in_environment: Account, tmp_path: Path) -> None:
+    from batch_tasks.clients import blob_service, signed_in
+    from batch_tasks.naming import RunNames
+
+    inputs = folder_of(tmp_path / "in", {"a.txt": "good"})
+    options = options_for(tmp_path, clean_up=CleanUpPolicy(output_container=False))
+    report: RunReport = copies(COPY, [inputs], options)
+    history = history_of(report.flow_run_id)
+    names = RunNames.of("copy", report.flow_run_id)
+    with signed_in(account_in_environment):
+        container = blob_service().get_container_client(names.output_container)
+        kept = {blob.name for blob in container.list_blobs()}
+        container.delete_container()
+    assert {"outputs/a.copy", "outputs/results.json", "outputs/report.html"} <= kept
+    assert f"/{names.output_container}/outputs/results.json)" in str(history.artifacts["report"].data)
+    assert set(history.run.tags) == {"copy", "files:1", "outcome:succeeded"}
+
+
+@contextmanager
+def no_client() -> Iterator[SyncPrefectClient]:
+    yield cast("SyncPrefectClient", None)
+
+
+def test_a_server_that_fails_is_one_warning_and_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+
+    def fails(*_: object) -> None:
+        raise ConnectionError("no server")
+
+    sender = Sender(fails, every=0.01, client=no_client)
+    with caplog.at_level(logging.WARNING), sender.sending():
+        sender.send(fails)
+        sender.watch(Progress("poll-tasks", 2))
+        sender.send(fails)
+        sender.send(lambda _client: done.set())
+        assert done.wait(30)
+    assert [record.getMessage() for record in caplog.records] == [
+        "The run's history in Prefect is incomplete: ConnectionError"
+    ]
+
+
+def test_no_server_at_all_is_one_warning_too(caplog: pytest.LogCaptureFixture) -> None:
+    def none() -> AbstractContextManager[SyncPrefectClient]:
+        raise ValueError("No Prefect API URL provided.")
+
+    sender = Sender(lambda _client, _progress: None, client=none)
+    with caplog.at_level(logging.WARNING), sender.sending():
+        sender.send(lambda _client: None)
+    assert "The run's history in Prefect is incomplete: ValueError" in caplog.text
+
+
+def test_of_many_steps_the_last_is_shown_and_nobody_waits_for_a_slow_server() -> None:
+    shown: list[int] = []
+    free = threading.Event()
+
+    def show(_client: SyncPrefectClient, progress: Progress) -> None:
+        assert free.wait(30)
+        shown.append(progress.done)
+
+    sender = Sender(show, every=0.01, client=no_client)
+    with sender.sending():
+        for number in range(1000):
+            sender.watch(Progress("poll-tasks", 1000, number + 1))
+        assert shown == []
+        free.set()
+    assert shown[-1] == 1000
+    assert len(shown) <= 3
