@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -332,3 +333,14 @@ def test_a_fault_that_strikes_nothing_shows_that(batch: Batch, control: Control)
         batch.get_job("none")
     (shown,) = control.ask("GET", "faults").json()["faults"]
     assert (shown["seen"], shown["struck"], shown["every"]) == (1, 0, 3)
+
+
+def test_faults_can_be_in_force_from_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "faults.toml"
+    file.write_text(
+        '[[faults]]\nfault = "throttled"\nretry_after = 1\n\n[[faults]]\nfault = "quota"\npools = 0\n'
+    )
+    with running("--faults", str(file)) as account:
+        one, other = Control(account.endpoint).ask("GET", "faults").json()["faults"]
+        assert (one["fault"], one["retry_after"]) == ("throttled", 1.0)
+        assert (other["fault"], other["pools"]) == ("quota", 0)
