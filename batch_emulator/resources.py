@@ -87,6 +87,8 @@ class RecentTask:
 
     job_id: str
     task_id: str
+    task: "Task"
+    """It is told of even when it has been deleted (seen in recorded traffic)."""
 
 
 @dataclass(slots=True)
@@ -184,6 +186,12 @@ class Pool:
         start_task: Mapping[str, Any] | None = self.document.get("startTask")
         return start_task
 
+    @property
+    def on_windows(self) -> bool:
+        """Whether its nodes are said to run Windows."""
+        machine = self.document.get("virtualMachineConfiguration", {})
+        return "windows" in machine.get("nodeAgentSKUId", "").lower()
+
 
 @dataclass(slots=True)
 class Task:
@@ -215,6 +223,8 @@ class Task:
     last_requeue: float | None = None
     pool_id: str | None = None
     node_id: str | None = None
+    on_windows: bool = False
+    """Whether its node is said to run Windows; nodes really are this machine."""
     files_removed: bool = False
     waiting_for: int = 0
     """How many of its dependencies are not met yet."""

@@ -82,9 +82,9 @@ class Version:
 
 
 def _node(version: Version, node: Document) -> Document:
-    # Nodes told their certificates, even none (seen in recorded traffic of 2022-01-01.15.0).
+    # Nodes that had booted told their certificates, even none (seen in recorded traffic of 2022-01-01.15.0).
     del version
-    return {**node, "certificateReferences": []} if "recentTasks" in node or "affinityId" in node else node
+    return {**node, "certificateReferences": []} if "lastBootTime" in node else node
 
 
 def _pool(version: Version, pool: Document) -> Document:

@@ -25,7 +25,7 @@ def find(call: Call) -> Node:
 
 
 def _document(call: Call, pool: Pool, node: Node) -> Document:
-    return documents.node(call.base_url, pool, node, call.emulator.world.account)
+    return documents.node(call.base_url, pool, node)
 
 
 def list_all(call: Call) -> Reply:

@@ -62,10 +62,7 @@ def _result(call: Call, job: Job, checked: Document | errors.BatchError, task_id
 def get(call: Call) -> Reply:
     """Show one task."""
     task = find(call)
-    reply = one(call, "tasks", documents.task(call.base_url, task), task.etag, task.modified)
-    return Reply(
-        reply.status, reply.document, {**reply.headers, "DataServiceId": call.base_url + call.raw_path}
-    )
+    return one(call, "tasks", documents.task(call.base_url, task), task.etag, task.modified)
 
 
 def list_all(call: Call) -> Reply:

@@ -86,11 +86,12 @@ def _start(world: World, pool_key: str, node_id: str, task: Task, job: Job) -> I
     world.runs[run_id] = Run("task", pool_key, node_id, slots, key(job.id), key(task.id))
     task.run, task.started, task.outcome = run_id, None, None
     task.pool_id, task.node_id, task.files_removed = pool.id, node_id, False
+    task.on_windows = pool.on_windows
     job.runs.add(run_id)
     if node.state is NodeState.IDLE:
         world.move_node(node, NodeEvent.TASK_STARTED)
     node.runs[run_id] = slots
     node.tasks_run += 1
-    node.recent = [*node.recent[1 - RECENT_TASKS :], RecentTask(job.id, task.id)]
+    node.recent = [*node.recent[1 - RECENT_TASKS :], RecentTask(job.id, task.id, task)]
     world.book(pool, node)
     yield from job_tasks.begin(world, job, task, run_id, node)

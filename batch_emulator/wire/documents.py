@@ -188,7 +188,8 @@ def _node_info(base_url: str, task: Task) -> Document | None:
         "nodeUrl": node_url,
         "poolId": task.pool_id,
         "nodeId": task.node_id,
-        "taskRootDirectory": directory,
+        # As Windows writes it, on its nodes; in the URL it never is (seen in recorded traffic).
+        "taskRootDirectory": directory.replace("/", "\\") if task.on_windows else directory,
         "taskRootDirectoryUrl": f"{node_url}/files/{directory}",
     }
 

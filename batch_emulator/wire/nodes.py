@@ -5,12 +5,14 @@ from collections.abc import Iterable
 
 from batch_emulator.ledger import Stay
 from batch_emulator.lifecycle import NodeState
-from batch_emulator.resources import Account, Document, Failure, Node, Pool, RecentTask, StartTaskRun, key
+from batch_emulator.resources import Document, Failure, Node, Pool, RecentTask, StartTaskRun
 from batch_emulator.wire.documents import container_info, failure_info, task_execution
 from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import timestamp
 
 AGENT_VERSION = "1.12.15"
+LATEST, UNKNOWN_VERSION = "latest", "0.0.0"
+"""A version of an image, and what stands for it where the service tells which one that was."""
 LOGIN_PORTS = 50000
 """The public port of the first node's SSH endpoint (seen in recorded traffic); the next ones follow."""
 _PUBLIC = {"publicIPAddress": "127.0.0.1", "publicFQDN": "localhost"}
@@ -32,9 +34,8 @@ _AGENT_EXTENSION: Document = {
 """What the service itself puts on every node (documented example)."""
 
 
-def node(base_url: str, pool: Pool, node: Node, account: Account) -> Document:
-    """A node as GET shows it; the account is where its recent tasks are looked up."""
-    image = pool.document.get("virtualMachineConfiguration", {}).get("imageReference", {})
+def node(base_url: str, pool: Pool, node: Node) -> Document:
+    """A node as GET shows it."""
     return present(
         {
             "id": node.id,
@@ -53,30 +54,35 @@ def node(base_url: str, pool: Pool, node: Node, account: Account) -> Document:
             "runningTasksCount": sum(slots > 0 for slots in node.runs.values()),
             "runningTaskSlotsCount": node.slots_taken,
             "totalTasksSucceeded": node.tasks_succeeded,
-            "recentTasks": list(_recent_tasks(base_url, node.recent, account)),
+            "recentTasks": [_recent_task(base_url, one) for one in node.recent],
             "startTask": node.start_task.document if node.start_task else None,
             "startTaskInfo": _start_task_info(node.start_task),
             "errors": [_node_error(error) for error in node.errors],
             "isDedicated": node.dedicated,
             "endpointConfiguration": {"inboundEndpoints": list(_endpoints(pool, node))},
             "nodeAgentInfo": _agent(node),
-            "virtualMachineInfo": {"imageReference": image} if image else None,
+            "virtualMachineInfo": _image(pool),
         }
     )
 
 
-def _recent_tasks(base_url: str, recent: Iterable[RecentTask], account: Account) -> Iterable[Document]:
-    for one in recent:
-        job = account.jobs.get(key(one.job_id))
-        task = job.tasks.get(key(one.task_id)) if job else None
-        if task is not None:
-            yield {
-                "taskUrl": f"{base_url}/jobs/{one.job_id}/tasks/{one.task_id}",
-                "jobId": one.job_id,
-                "taskId": one.task_id,
-                "taskState": task.state.value,
-                "executionInfo": task_execution(task),
-            }
+def _recent_task(base_url: str, recent: RecentTask) -> Document:
+    return {
+        "taskUrl": f"{base_url}/jobs/{recent.job_id}/tasks/{recent.task_id}",
+        "jobId": recent.job_id,
+        "taskId": recent.task_id,
+        "taskState": recent.task.state.value,
+        "executionInfo": task_execution(recent.task),
+    }
+
+
+def _image(pool: Pool) -> Document | None:
+    image = pool.document.get("virtualMachineConfiguration", {}).get("imageReference")
+    if not image:
+        return None
+    version = image.get("version", LATEST)
+    exact = UNKNOWN_VERSION if version == LATEST else version
+    return {"imageReference": {**image, "exactVersion": exact}}
 
 
 def _node_error(failure: Failure) -> Document:
@@ -121,11 +127,11 @@ def _endpoints(pool: Pool, node: Node) -> Iterable[Document]:
             "backendPort": nat_pool["backendPort"],
         }
     yield {
-        "name": f"SSHRule.{node.place}",
+        "name": f"SSHRule.{node.place}",  # on Windows too (seen in recorded traffic)
         "protocol": "tcp",
         **_PUBLIC,
         "frontendPort": LOGIN_PORTS + node.place,
-        "backendPort": 22,
+        "backendPort": 3389 if pool.on_windows else 22,
     }
 
 
