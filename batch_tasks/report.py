@@ -92,6 +92,16 @@ class RunReport:
         everything = (*self.files, *((self.merged,) if self.merged else ()))
         return tuple(file for file in everything if file.state != "succeeded")
 
+    @property
+    def outcome(self) -> str:
+        """How many files failed, in a few words: `3 of 200 files failed`; a merge that failed too."""
+        total, failed = len(self.files), len(self.files) - len(self.succeeded)
+        words = (
+            f"{failed} of {total} files failed" if failed else f"{total} file{'s' * (total != 1)} succeeded"
+        )
+        merged = self.merged is None or self.merged.state == "succeeded"
+        return words if merged else f"{words}, and their merge failed"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values: what `results.json` says. Times are ISO 8601, sizes bytes, MD5 in hex."""
         return {
@@ -100,7 +110,7 @@ class RunReport:
             "created": _iso(self.created),
             "ended": _iso(self.ended),
             "succeeded": len(self.succeeded),
-            "failed": len(self.failed),
+            "failed": len(self.files) - len(self.succeeded),
             "files": [_file(file) for file in self.files],
             **({"merge": _file(self.merged)} if self.merged else {}),
             "tasks": [_task(task) for task in self.tasks],

@@ -6,6 +6,7 @@ so that the page goes where the output folder goes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from statistics import median
 from urllib.parse import quote
@@ -47,7 +48,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def report_page(report: RunReport, results_name: str = "results.json") -> str:
     """The page. Of many files it shows the failures first, and `results_name`, beside it, lists all."""
-    title = shown(f"{report.workload}: {_outcome(report)}")
+    title = shown(f"{report.workload}: {report.outcome}")
     return "\n".join(
         (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -66,9 +67,10 @@ def report_page(report: RunReport, results_name: str = "results.json") -> str:
 
 
 def failures_first(report: RunReport, most: int) -> list[FileReport]:
-    """At most so many files: those that failed, then those that never ran, then the others."""
+    """At most so many files, the merge too: those that failed, then those that never ran, then the others."""
     order = {"failed": 0, "not run": 1, "succeeded": 2}
-    return sorted(report.files, key=lambda file: order[file.state])[:most]
+    merged = (report.merged,) if report.merged else ()
+    return sorted((*merged, *report.files), key=lambda file: order[file.state])[:most]
 
 
 def reason_of(file: FileReport) -> str:
@@ -76,13 +78,6 @@ def reason_of(file: FileReport) -> str:
     if file.state == "succeeded":
         return ""
     return file.reason or (f"exit code {file.exit_code}" if file.exit_code is not None else file.state)
-
-
-def _outcome(report: RunReport) -> str:
-    total = len(report.files)
-    if not report.failed:
-        return f"{total} file{'s' * (total != 1)} succeeded"
-    return f"{len(report.failed)} of {total} files failed"
 
 
 def _when(report: RunReport) -> str:
@@ -153,4 +148,5 @@ def _links(outputs: tuple[Output, ...]) -> str:
 
 def _href(path: str) -> str:
     """A path below the page's folder; `./` keeps a colon in a name from being taken for a scheme."""
+    path = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", path)  # halves of letters, which no file name has
     return shown("./" + quote(path.encode("utf-8", "surrogateescape"), safe="/"))

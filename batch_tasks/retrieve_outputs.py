@@ -71,21 +71,30 @@ def retrieve_outputs(
         return result
 
     files = concurrently(fetched, files)
-    merged = files.pop() if plan.merge else None
+    report = _told(plan, files, finished, root)
+    if not download:
+        report = replace(report, output_container=names.output_container)
     place = str(root) if download else f"container {names.output_container}"
-    report = RunReport(
+    number = len(report.files)
+    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), number, place)
+    return report
+
+
+def _told(
+    plan: RunPlan, files: Sequence[FileReport], finished: Sequence[FinishedTask], root: Path
+) -> RunReport:
+    """The report of the run at this moment; the last file is the merge where the plan has one."""
+    merged = files[-1] if plan.merge else None
+    return RunReport(
         plan.workload.name,
-        names.flow_run_id,
+        plan.names.flow_run_id,
         str(root),
-        tuple(files),
+        tuple(files[:-1] if merged else files),
         tuple(finished),
         plan.created,
         datetime.now(UTC),
         merged,
-        "" if download else names.output_container,
     )
-    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), len(files), place)
-    return report
 
 
 def _reports(plan: RunPlan, finished: Sequence[FinishedTask]) -> Iterator[FileReport]:
@@ -131,27 +140,16 @@ def report_file(
     key = file.input.key
     if finished is None:
         return FileReport(key, "not run", task_id, reason="the run ended before its task did")
+    attempts, exit_code = finished.attempts, finished.exit_code
+    report = FileReport(key, "failed", task_id, finished.node_id, exit_code, attempts=attempts)
     if entry is None:
-        reason = finished.failure or "its node told nothing about it"
-        return FileReport(
-            key,
-            "failed",
-            task_id,
-            finished.node_id,
-            finished.exit_code,
-            reason,
-            attempts=finished.attempts,
-        )
-    report = FileReport(
-        key,
-        "failed",
-        task_id,
-        finished.node_id,
-        entry.get("exit_code"),
-        without_secrets(str(entry.get("reason") or finished.failure)),
-        without_secrets(str(entry.get("stderr_tail") or "")[-_TAIL:]),
-        entry.get("seconds"),
-        attempts=finished.attempts,
+        return replace(report, reason=finished.failure or "its node told nothing about it")
+    report = replace(
+        report,
+        exit_code=entry.get("exit_code"),
+        reason=without_secrets(str(entry.get("reason") or finished.failure)),
+        stderr_tail=without_secrets(str(entry.get("stderr_tail") or "")[-_TAIL:]),
+        seconds=entry.get("seconds"),
     )
     if entry.get("state") != "succeeded":
         return report

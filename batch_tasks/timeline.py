@@ -74,7 +74,7 @@ def timeline(report: RunReport) -> Timeline:
     if began is None:
         return Timeline(0.0, (), (), 0)
     files = defaultdict[str, list[FileReport]](list)
-    for file in report.files:
+    for file in (*report.files, *((report.merged,) if report.merged else ())):
         files[file.task_id.lower()].append(file)
     ran = sorted(_ran(report.tasks, files, began), key=lambda one: (one.started, one.ended))
     ends = [one.ended for one in ran] + ([_since(began, report.ended)] if report.ended else [])
@@ -153,9 +153,9 @@ def bars(line: Timeline, pixel: float, most: int) -> list[tuple[int, Bar]]:
             for good in (True, False)
             for bar in _joined([one for one in row.ran if one.ok is good], pixels[good])
         ]
-        if len(found) <= most or pixels[False] > line.seconds:
+        if len(found) <= most or min(pixels.values()) > line.seconds:
             return found
-        pixels[pixels[True] <= line.seconds / 20] *= 2
+        pixels[pixels[True] <= line.seconds / 20 or pixels[False] > line.seconds] *= 2
 
 
 def _joined(ran: Sequence[Ran], pixel: float) -> Iterator[Bar]:

@@ -40,22 +40,21 @@ def files_table(report: RunReport) -> list[Row]:
 
 def table_words(report: RunReport, rows: int, results: Kept) -> str:
     """What stands above the table: how much of the run it shows, and where all of it is."""
-    total = len(report.files)
+    total = len(report.files) + (report.merged is not None)
     which = f"All {total} files" if rows == total else f"{rows} of {total} files"
     return f"{which}, failures first. The full list: {_where(results)}"
 
 
 def report_markdown(report: RunReport, results: Kept, page: Kept) -> str:
     """The picture of the run, its numbers, where everything is, and why files failed."""
-    failed, total = len(report.failed), len(report.files)
-    outcome = f"{failed} of {total} files failed" if failed else f"All {total} files succeeded"
+    place = f"container {report.output_container}" if report.output_container else report.output_dir
     return "\n".join(
         (
-            f"# {outcome}",
+            f"# {report.outcome}",
             "",
             f"![Which task ran on which node when]({_data_url(run_picture(report, still=True))})",
             "",
-            f"- Outputs: {_code(report.output_dir)}",
+            f"- Outputs: {_code(place)}",
             f"- Report: {_where(page)}",
             f"- Results of every file: {_where(results)}",
             *_failures(report),

@@ -1,17 +1,18 @@
 """The picture and the page of a run: well-formed whatever the names are, small, and loading nothing."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_tasks.report import RunReport
+from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.report_page import failures_first, report_page
 from batch_tasks.run_picture import run_picture
-from tests.batch_tasks.runs import report_of
+from tests.batch_tasks.runs import at, report_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 AWKWARD = "<script>alert(1)</script> & \"q\" 'a' \x01 \udcff \n ]]> 日本 {}.txt"
@@ -73,6 +74,7 @@ def test_a_run_in_which_nothing_ran_has_a_picture_that_says_so() -> None:
     assert "No task ran." in run_picture(RunReport("w", "id", "/out", ()))
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.text(st.characters(), max_size=30))
 def test_no_name_breaks_the_picture_or_the_page(name: str) -> None:
     report = report_of(3, failures=1, name=name.replace("{", "").replace("}", "") + "{}")
@@ -108,3 +110,15 @@ def test_failures_come_first(most: int) -> None:
         "w", "id", "/out", tuple(reversed((*report_of(1, failures=1).files, *report.files[1:])))
     )
     assert failures_first(turned, 1)[0].state == "failed"
+
+
+def test_a_merge_is_shown_among_the_files_and_its_failure_in_the_title() -> None:
+    report = report_of(2)
+    task = FinishedTask("m", False, "node-9", 1, created=at(60), started=at(100), ended=at(101))
+    merged = FileReport("merge", "failed", "m", "node-9", 1, "a part is missing")
+    page = report_page(replace(report, tasks=(*report.tasks, task), merged=merged))
+    assert "transcode-media: 2 files succeeded, and their merge failed" in page
+    assert "merge: failed: a part is missing. Waited" in page
+    assert page.count("a part is missing") == 2
+    results = replace(report, merged=merged).as_dict()
+    assert (results["succeeded"], results["failed"], results["merge"]["state"]) == (2, 0, "failed")

@@ -1,7 +1,7 @@
 """A run's tasks in time: nothing overlaps, nothing is lost, phases and counts add up."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_tasks.report import FileReport, FinishedTask, RunReport
@@ -9,6 +9,7 @@ from batch_tasks.timeline import bars, duration, load, phases, ticks, timeline
 from tests.batch_tasks.runs import BEGAN, at, report_of
 
 
+@settings(deadline=None)
 @given(st.integers(1, 120), st.integers(1, 6), st.integers(1, 4), st.integers(0, 120))
 def test_each_task_has_a_place_of_its_own(files: int, nodes: int, slots: int, failures: int) -> None:
     line = timeline(report_of(files, nodes=nodes, slots=slots, failures=failures))
@@ -20,6 +21,7 @@ def test_each_task_has_a_place_of_its_own(files: int, nodes: int, slots: int, fa
     assert len(line.rows) <= nodes * slots
 
 
+@settings(deadline=None)
 @given(st.integers(1, 120), st.integers(1, 200), st.integers(0, 120))
 def test_joined_bars_lose_no_task_and_hide_no_failure(files: int, most: int, failures: int) -> None:
     line = timeline(report_of(files, nodes=3, failures=failures))

@@ -3,7 +3,7 @@
 import json
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_tasks.keep_report import Kept
@@ -33,6 +33,7 @@ def test_the_table_has_failures_first_and_says_where_the_rest_is() -> None:
     assert words == "500 of 600 files, failures first. The full list: `/out/results.json`"
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.text(st.characters(), min_size=250, max_size=250))
 def test_artifacts_are_small_and_can_be_sent_whatever_files_are_called(name: str) -> None:
     files = tuple(
@@ -57,7 +58,7 @@ def test_ten_thousand_files_make_small_artifacts() -> None:
 
 def test_the_report_begins_with_the_outcome_and_the_picture() -> None:
     lines = report_markdown(report_of(3), RESULTS, Kept("report.html", url="https://a/b")).splitlines()
-    assert lines[0] == "# All 3 files succeeded"
+    assert lines[0] == "# 3 files succeeded"
     assert lines[2].startswith("![Which task ran on which node when](data:image/svg+xml;base64,")
     assert "- Report: [report.html in storage](https://a/b)" in lines
     assert "- Results of every file: `/out/results.json`" in lines
