@@ -19,6 +19,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description="The Azure Batch data plane on this machine. It runs the commands it is sent: "
         "requests must be signed with the account key, and it listens on loopback only.",
     )
+    _add_account(parser)
+    _add_unkindness(parser.add_argument_group("time, work and faults"))
+    options = parser.parse_args(arguments)
+    _check(parser, options)
+    return options
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--allow-remote",
@@ -34,6 +42,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--root", type=Path, help="directory for the files of the nodes (default: a temporary one)"
     )
+    _add_edge(parser)
+
+
+def _add_edge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tls-cert", type=Path, help="certificate chain, PEM; with --tls-key it serves https"
     )
@@ -52,10 +64,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="end when standard input closes: with the parent process",
     )
-    _add_unkindness(parser.add_argument_group("time, work and faults"))
-    options = parser.parse_args(arguments)
-    _check(parser, options)
-    return options
 
 
 def _add_unkindness(group: "argparse._ArgumentGroup") -> None:
@@ -95,6 +103,11 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error(
             f"--host {options.host} is not loopback; whoever reaches the emulator with its key can run "
             "commands here; add --allow-remote if you mean it"
+        )
+    if not loopback and options.oauth:
+        parser.error(
+            f"--oauth {options.oauth} lets in whoever reaches the emulator, so it is for loopback only; "
+            f"leave it out, or --host {options.host}"
         )
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")

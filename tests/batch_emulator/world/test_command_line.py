@@ -13,6 +13,7 @@ import pytest
         (["--time-scale", "0"], "above 0"),
         (["--time", "stepped", "--time-scale", "2"], "--time stepped"),
         (["--path-prefix", "account"], "/account"),
+        (["--host", "0.0.0.0", "--allow-remote", "--oauth", "basic"], "loopback only"),
         (["--delays", "slow"], "slow cannot be read"),
         (["--simulate", "nowhere.json"], "nowhere.json"),
         (["--faults", "faults.json"], "earthquake"),
