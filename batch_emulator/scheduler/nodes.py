@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from batch_emulator.events import (
     After,
     Instruction,
-    Kill,
     NodeGone,
     NodeStep,
     RemoveNode,
@@ -33,7 +32,7 @@ def step(world: World, event: NodeStep) -> Iterator[Instruction]:
         yield After(world.delays.starting, NodeStep(event.pool, node.id, world.now))
     elif node.state is NodeState.DEALLOCATING:
         world.move_node(node, NodeEvent.DEALLOCATED)
-    elif node.state is NodeState.STARTING:
+    elif node.state is NodeState.STARTING and not node.runs:  # else when the last process of before is gone
         yield from _booted(world, pool, node)
 
 
@@ -96,6 +95,8 @@ def slots_freed(world: World, run_id: int, run: Run) -> Iterator[Instruction]:
     if not node.slots_taken and node.state is NodeState.RUNNING:
         world.move_node(node, NodeEvent.LAST_TASK_ENDED)
     world.book(pool, node)
+    # The run may have kept others of its job from nodes that are free, by the job's limit of parallel tasks.
+    world.unplaced[run.pool] = None
     if node.leaving and not node.runs:
         yield from _leave(world, pool, node)
 
@@ -119,7 +120,7 @@ def dismiss(world: World, pool: Pool, node: Node, disposal: Disposal) -> Iterato
 def end_runs(world: World, node: Node, *, requeue: bool, by_user: bool = True) -> Iterator[Instruction]:
     """End all that runs on a node, its start task too; tasks go back to their queues or are completed."""
     if node.start_run is not None:
-        yield Kill(node.start_run)
+        yield from tasks.kill(world, node.start_run)
         node.start_run = None
     yield from end_tasks(world, node, requeue=requeue, by_user=by_user)
 

@@ -134,6 +134,9 @@ def drained(world: World, run: Run) -> Iterator[Instruction]:
         yield from _go_down(world, pool, node, node.restart, requeue=True)
     elif node.state in _RESTARTING:
         yield from _come_up(world, pool, node)
+    elif node.state is NodeState.STARTING:
+        due = node.state_since + world.delays.starting
+        yield After(max(due - world.now, 0.0), NodeStep(run.pool, node.id, node.state_since))
 
 
 def start(world: World, event: StartNode) -> Iterator[Instruction]:
@@ -269,6 +272,6 @@ def regain_contact(world: World, event: RegainContact) -> None:
     pool, node = present(world, event.pool, event.node)
     _refuse_unless(node, NodeEvent.CONTACT_REGAINED)
     world.move_node(node, NodeEvent.CONTACT_REGAINED)
-    if node.runs:
+    if node.slots_taken:
         world.move_node(node, NodeEvent.TASK_STARTED)
     world.book(pool, node)

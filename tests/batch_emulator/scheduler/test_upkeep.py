@@ -65,6 +65,21 @@ def test_a_running_node_restarts_when_its_processes_are_gone(how: RestartKind, s
         assert (node.state, task.state) == (NodeState.RUNNING, TaskState.RUNNING)
 
 
+def test_a_requeued_task_of_a_limited_job_goes_on_elsewhere_once_its_process_is_gone() -> None:
+    stage = Stage(restarting=20.0)
+    stage.pool(nodes=2)
+    stage.job(maxParallelTasks=1)
+    task = stage.task("a")
+    run, node_id = task.run, task.node_id
+    assert run is not None
+    assert node_id is not None
+    stage.submit(node_events.RestartNode("pool", node_id, NodeEvent.REBOOT))
+    assert task.state is TaskState.ACTIVE
+    stage.end_run(run, exit_code=137)
+    assert task.state is TaskState.RUNNING
+    assert task.node_id != node_id
+
+
 def test_terminated_tasks_do_not_come_back() -> None:
     stage, node, task = running()
     run = task.run
@@ -283,6 +298,29 @@ def test_a_broken_node_tells_its_error_and_its_tasks_run_elsewhere() -> None:
     stage.submit(node_events.RestoreNode("pool", node.id))
     stage.pass_time()
     assert (node.state, node.errors, task.state) == (NodeState.RUNNING, [], TaskState.RUNNING)
+
+
+def test_a_node_is_not_back_before_its_old_processes_are_gone() -> None:
+    stage, node, task = running(starting=9.0)
+    run = task.run
+    stage.submit(node_events.BreakNode("pool", node.id, DISK_FULL))
+    stage.submit(node_events.RestoreNode("pool", node.id))
+    stage.pass_time(100.0)
+    assert node.state is NodeState.STARTING
+    stage.end_run(run, exit_code=137)
+    assert (node.state, task.state) == (NodeState.RUNNING, TaskState.RUNNING)
+
+
+def test_a_node_takes_its_time_to_start_though_its_old_processes_go_early() -> None:
+    stage, node, task = running(starting=9.0)
+    run = task.run
+    stage.submit(node_events.BreakNode("pool", node.id, DISK_FULL))
+    stage.submit(node_events.RestoreNode("pool", node.id))
+    stage.end_run(run, exit_code=137)
+    stage.pass_time(8.0)
+    assert node.state is NodeState.STARTING
+    stage.pass_time(1.0)
+    assert node.state is NodeState.RUNNING
 
 
 def test_the_tasks_of_a_node_out_of_contact_go_on_unseen() -> None:
