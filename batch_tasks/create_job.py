@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from azure.batch.models import (
     BatchAllTasksCompleteMode,
     BatchJobConstraints,
@@ -13,26 +15,31 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks.clean_up import delete_job
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import JobEnded, ResourceBusy, error_code
+from batch_tasks.errors import JobEnded, PoolUnusable, ResourceBusy, error_code
 from batch_tasks.patience import patiently, pause
 from batch_tasks.plan import RunPlan
-from batch_tasks.provision_pool import metadata_items
+from batch_tasks.pools.specification import metadata_items
 from batch_tasks.stage import log, stage
 
 _WAIT_FOR_DELETION = 300.0  # seconds
 _BETWEEN_TRIES = 3.0
+_SHORTEST = timedelta(minutes=1)
+"""A job's time when the run's is over already: polling then says so."""
 
 
-def job_options(plan: RunPlan) -> BatchJobCreateOptions:
+def job_options(plan: RunPlan, pool: BatchPoolInfo, now: datetime) -> BatchJobCreateOptions:
     """What we ask Batch for. Pure.
+
+    The job's time is what is left of the run's: Batch ends its tasks when the run's time is over, which lets
+    the nodes go that the pool's formula no longer wants.
 
     The job does nothing when all its tasks are complete, as an empty job counts as complete (documented):
     submit_tasks changes that once the tasks are in.
     """
     return BatchJobCreateOptions(
         id=plan.names.job_id,
-        pool_info=BatchPoolInfo(pool_id=plan.names.pool_id),
-        constraints=BatchJobConstraints(max_wall_clock_time=plan.expires - plan.created),
+        pool_info=pool,
+        constraints=BatchJobConstraints(max_wall_clock_time=max(plan.expires - now, _SHORTEST)),
         all_tasks_complete_mode=BatchAllTasksCompleteMode.NO_ACTION,
         uses_task_dependencies=plan.merge is not None,
         metadata=metadata_items(plan.metadata),
@@ -40,14 +47,18 @@ def job_options(plan: RunPlan) -> BatchJobCreateOptions:
 
 
 @stage("create-job")
-def create_job(plan: RunPlan) -> None:
+def create_job(plan: RunPlan, pool: BatchPoolInfo | None = None) -> None:
     """Make the job of the run, unless an earlier try has. One that an earlier attempt ended is made anew.
+
+    `pool` is what `provision_pool` returned; without it the job gets the run's own pool.
 
     Raises:
         ResourceBusy: a job of the id is still being deleted after five minutes.
         JobEnded: the account may have no more active jobs.
+        PoolUnusable: Batch could not make the pool that the job asks for.
     """
-    options = job_options(plan)
+    pool = pool or BatchPoolInfo(pool_id=plan.names.pool_id)
+    options = job_options(plan, pool, datetime.now(UTC).replace(microsecond=0))
     waited = 0.0
     while not _created(options):
         if waited >= _WAIT_FOR_DELETION:
@@ -56,6 +67,8 @@ def create_job(plan: RunPlan) -> None:
             )
         pause(_BETWEEN_TRIES)
         waited += _BETWEEN_TRIES
+    if pool.auto_pool_specification:
+        _stop_unless_it_has_a_pool(options.id)
     log().debug("Job %s is there", options.id)
 
 
@@ -84,3 +97,13 @@ def _takes_tasks(job_id: str) -> bool:
     if job.state == BatchJobState.COMPLETED:
         delete_job(job_id)
     return job.state not in {BatchJobState.COMPLETED, BatchJobState.DELETING, BatchJobState.TERMINATING}
+
+
+def _stop_unless_it_has_a_pool(job_id: str) -> None:
+    job = patiently(lambda: batch_client().get_job(job_id, select=["id,executionInfo"]))
+    error = job.execution_info.scheduling_error if job.execution_info else None
+    if error is not None:
+        raise PoolUnusable(
+            f"Batch could not make a pool for the job {job_id}: {error.code}: {error.message} "
+            "Choose another VM size or image, or have the account's pool quota raised."
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from batch_tasks.naming import RunNames
 
 
 class PoolOptions(BaseModel):
@@ -12,6 +14,19 @@ class PoolOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["ephemeral", "named", "existing", "auto"] = Field(
+        "ephemeral",
+        title="Kind of pool",
+        description="ephemeral: this run's own, deleted with it. named: kept for other runs of the same "
+        "settings, made if absent, at zero nodes when idle. existing: used as it is, never changed. auto: "
+        "made by Batch for the job and deleted with it.",
+    )
+    pool_id: str = Field(
+        "",
+        title="Pool id",
+        description="Of a named or existing pool.",
+        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+    )
     vm_size: str = Field(
         "standard_d2s_v5",
         title="VM size",
@@ -50,6 +65,26 @@ class PoolOptions(BaseModel):
                 "dedicated_nodes and spot_nodes are both 0: nothing could run. Allow at least one node."
             )
         return self
+
+    @model_validator(mode="after")
+    def _pool_named_where_it_has_a_name(self) -> Self:
+        if self.shared and not self.pool_id:
+            raise ValueError(f"pool_id is missing: say which pool of kind {self.kind!r} to use.")
+        if self.pool_id and not self.shared:
+            raise ValueError(
+                f"pool_id is {self.pool_id!r}, but a pool of kind {self.kind!r} is given its id: leave it "
+                "out, or set kind to 'named' or 'existing'."
+            )
+        if RunNames.parse(self.pool_id):
+            raise ValueError(
+                f"pool_id {self.pool_id!r} is what one run's own pool is called: choose another."
+            )
+        return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether the pool outlives the run and may serve others: no run deletes it."""
+        return self.kind in {"named", "existing"}
 
 
 class CleanUpPolicy(BaseModel):
@@ -117,3 +152,10 @@ class RunOptions(BaseModel):
     clean_up: CleanUpPolicy = CleanUpPolicy()
     files_per_task: int = Field(1, ge=1, le=500)
     download: bool = True
+
+    @property
+    def deleted(self) -> CleanUpPolicy:
+        """What the end of the run deletes: what it made and was not asked to keep."""
+        if self.pool.kind == "ephemeral":
+            return self.clean_up
+        return self.clean_up.model_copy(update={"pool": False})

@@ -34,6 +34,8 @@ from batch_tasks.plan import RUN_FILES, PlannedTask, run_files_setting
 from batch_tasks.workload import RUNNER, Workload
 
 COMMAND_LINE = f"python3 -I {RUNNER}"
+RETENTION = timedelta(hours=1)
+"""How long a task's files stay on the node: on one that serves many tasks, Batch's 7 days fill the disk."""
 _MERGE_ANYWAY = ExitConditions(default=ExitOptions(dependency_action=DependencyAction.SATISFY))
 """However a task fails, what waits for it runs: the merge says what it lacks."""
 
@@ -70,7 +72,9 @@ def task_options(task: PlannedTask, workload: Workload, urls: SignedUrls) -> Bat
             *(EnvironmentSetting(name=name, value=value) for name, value in workload.environment.items()),
         ],
         constraints=BatchTaskConstraints(
-            max_wall_clock_time=timedelta(minutes=minutes), max_task_retry_count=workload.retries
+            max_wall_clock_time=timedelta(minutes=minutes),
+            retention_time=RETENTION,
+            max_task_retry_count=workload.retries,
         ),
         container_settings=_container_settings(workload),
         depends_on=BatchTaskDependencies(task_ids=list(task.after)) if task.after else None,

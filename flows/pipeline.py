@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from prefect import runtime
@@ -61,9 +62,9 @@ def run_workload(
 def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
     """The stages, in order."""
     with (
-        run_history(plan, options.clean_up) as history,
+        run_history(plan, options.deleted) as history,
         open_run() as closing,
-        _cleaned_up(plan.names, options.clean_up, closing) as in_the_background,
+        _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):
         earlier = find_earlier_work(plan, options.output_dir)
         create_containers(plan.names, earlier.rest.metadata)
@@ -76,7 +77,7 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
 
 
 def _computed(
-    plan: RunPlan, pool: PoolOptions, in_the_background: list[PrefectFuture[None]]
+    plan: RunPlan, pool: PoolOptions, in_the_background: list[PrefectFuture[Any]]
 ) -> tuple[Sequence[FinishedTask], RunStopped | None]:
     """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
     if not plan.tasks:
@@ -84,8 +85,7 @@ def _computed(
     provisioning = provision_pool.submit(plan, pool)
     in_the_background.append(provisioning)
     upload_inputs(plan)
-    provisioning.result()
-    create_job(plan)
+    create_job(plan, provisioning.result())
     submit_tasks(plan)
     try:
         return poll_tasks(plan), None
@@ -125,12 +125,12 @@ def plan_run(
 @contextmanager
 def _cleaned_up(
     names: RunNames, policy: CleanUpPolicy, closing: threading.Event
-) -> Iterator[list[PrefectFuture[None]]]:
+) -> Iterator[list[PrefectFuture[Any]]]:
     """The clean-up task runs at the end of the block, however that comes; its failure hides no other error.
 
     Prefect tasks in the background are put in the list: what they still make must not outlive the clean-up.
     """
-    in_the_background: list[PrefectFuture[None]] = []
+    in_the_background: list[PrefectFuture[Any]] = []
 
     def finish() -> None:
         with uninterrupted():

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.batch.models import BatchPoolInfo
 
 from batch_tasks.create_job import job_options
 from batch_tasks.inputs import InputFile
 from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
-from batch_tasks.provision_pool import nodes_wanted, pool_options, shell_command
+from batch_tasks.pools.scaling import nodes_wanted
+from batch_tasks.pools.specification import pool_options, shell_command
 from batch_tasks.task_options import SignedUrls, task_options
 from batch_tasks.workload import StartTask, Workload
 
@@ -119,10 +121,12 @@ def test_a_pool_without_any_node_is_refused() -> None:
 
 
 def test_a_job_is_bounded_in_time_and_does_not_end_while_it_is_empty() -> None:
-    assert job_options(plan("a")).as_dict() == {
+    chosen = plan("a")
+    now = chosen.created + timedelta(hours=1)
+    assert job_options(chosen, BatchPoolInfo(pool_id=RUN), now).as_dict() == {
         "id": RUN,
         "poolInfo": {"poolId": RUN},
-        "constraints": {"maxWallClockTime": "P1D"},
+        "constraints": {"maxWallClockTime": "PT23H00M00S"},
         "onAllTasksComplete": "noaction",
         "usesTaskDependencies": False,
         "metadata": METADATA,
@@ -171,7 +175,11 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
             {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0])},
             {"name": "LANG", "value": "C.UTF-8"},
         ],
-        "constraints": {"maxWallClockTime": "PT01H30M00S", "maxTaskRetryCount": 2},
+        "constraints": {
+            "maxWallClockTime": "PT01H30M00S",
+            "retentionTime": "PT01H00M00S",
+            "maxTaskRetryCount": 2,
+        },
     }
 
 

@@ -12,7 +12,7 @@ from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.errors import InputError, TasksFailed
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
-from batch_tasks.provision_pool import pool_options
+from batch_tasks.pools.specification import pool_options
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
 from batch_tasks.task_options import SignedUrls, task_options

@@ -12,7 +12,7 @@ from batch_tasks.errors import TasksFailed
 from batch_tasks.naming import RunNames
 from batch_tasks.node_packages import TRIES, program_from_apt
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions, SpotPoolOptions
-from batch_tasks.provision_pool import pool_options, shell_command
+from batch_tasks.pools.specification import pool_options, shell_command
 from batch_tasks.settings import Account
 from batch_tasks.task_options import SignedUrls, task_options
 from flows.pipeline import plan_run

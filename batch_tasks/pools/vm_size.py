@@ -1,0 +1,37 @@
+"""What the name of a VM size tells: cores and architecture. Azure names sizes by a documented convention."""
+
+from __future__ import annotations
+
+import re
+
+MOST_SLOTS = 256
+"""Task slots of a node; also at most four times its cores (documented)."""
+_SIZE = re.compile(r"(?:standard|basic)_([a-z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_[a-z0-9_]+)?", re.ASCII)
+
+
+def architecture(vm_size: str) -> str:
+    """`arm64` for sizes with a `p` among their features, such as `standard_d2ps_v5` (documented); else
+    `x64`.
+    """
+    found = _SIZE.fullmatch(vm_size.lower())
+    return "arm64" if found and "p" in found[4] else "x64"
+
+
+def cores(vm_size: str) -> int | None:
+    """The cores of a size whose name ends in a version, as all newer ones do; None where it is not told."""
+    found = _SIZE.fullmatch(vm_size.lower())
+    if not found or not re.search(r"_v[3-9]$", vm_size.lower()):
+        return None
+    return int(found[3] or found[2])
+
+
+def problems(vm_size: str, slots: int) -> list[str]:
+    """What is wrong with the size or with so many tasks at once on it, in sentences."""
+    if not _SIZE.fullmatch(vm_size.lower()):
+        lists = "`az batch location list-skus --location <region>` lists those of a region."
+        return [f"{vm_size!r} is no name of a VM size: they look like standard_d2s_v5. {lists}"]
+    known = cores(vm_size)
+    most = min(MOST_SLOTS, 4 * known) if known else MOST_SLOTS
+    if slots > most:
+        return [f"{slots} tasks at once are too many for a node of {vm_size}: Batch allows {most} there."]
+    return []
