@@ -1,4 +1,4 @@
-"""Holds an answer against an OpenAPI 2 file: the official description of the service.
+"""Holds an answer or a request against an OpenAPI 2 file: the official description of the service.
 
 The service itself is not exact in three ways, which is why enumerations are compared without case, 64-bit
 integers may be strings, and `odata.*` members may stand anywhere. Any other unknown member is a finding.
@@ -40,9 +40,7 @@ class Description:
 
     def findings(self, method: str, path: str, status: int, body: Any) -> list[str]:
         """What the description does not allow in this answer; empty when all is well."""
-        operation = next(
-            (one[2] for one in self._operations if one[1] == method and one[0].fullmatch(path)), None
-        )
+        operation = self._operation(method, path)
         if operation is None:
             return [f"no operation {method} {path}"]
         answers = operation["responses"]
@@ -53,7 +51,23 @@ class Description:
             return [] if body is None else ["a body where none belongs"]
         if body is None:
             return [] if method == "HEAD" else ["no body"]
-        validator = self._validator(json.dumps(answer["schema"], sort_keys=True))
+        return self._errors(answer["schema"], body)
+
+    def findings_in_request(self, method: str, path: str, body: Any) -> list[str]:
+        """What the description does not allow in this request's body; empty when all is well."""
+        operation = self._operation(method, path)
+        if operation is None:
+            return [f"no operation {method} {path}"]
+        bodies = [parameter for parameter in operation["parameters"] if parameter.get("in") == "body"]
+        if not bodies:
+            return [] if body is None else ["a body where none belongs"]
+        return self._errors(bodies[0]["schema"], body)
+
+    def _operation(self, method: str, path: str) -> Any:
+        return next((one[2] for one in self._operations if one[1] == method and one[0].fullmatch(path)), None)
+
+    def _errors(self, schema: Any, body: Any) -> list[str]:
+        validator = self._validator(json.dumps(schema, sort_keys=True))
         return [
             f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
             for error in validator.iter_errors(body)
