@@ -1,7 +1,8 @@
 """The only module that knows credentials: it turns an account into clients and signed URLs.
 
-A key signs where one is set; otherwise Microsoft Entra ID does. Whether the endpoint is Azure or an emulator
-is a URL, never an `if`.
+A key signs where one is set; otherwise Microsoft Entra ID does, by `DefaultAzureCredential` (environment,
+workload identity, managed identity, `az login`) or by the credential of `signing_in_with`. Whether the
+endpoint is Azure or an emulator is a URL, never an `if`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from azure.batch import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import (
     BlobSasPermissions,
@@ -28,6 +29,7 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
+from batch_tasks.clouds import cloud_of
 from batch_tasks.errors import AccountError
 from batch_tasks.settings import Account
 
@@ -63,7 +65,10 @@ class _SignedIn:
                     if key
                     else entra_credential()
                 )
-                self._batch = BatchClient(account.batch_endpoint, credential, **_RETRIES)
+                scope = cloud_of(account.batch_endpoint).batch_scope
+                self._batch = BatchClient(
+                    account.batch_endpoint, credential, credential_scopes=[scope], **_RETRIES
+                )
             return self._batch
 
     def blobs(self) -> BlobServiceClient:
@@ -94,6 +99,7 @@ class _SignedIn:
 
 
 _signed_in: ContextVar[_SignedIn] = ContextVar("signed_in_account")
+_credential: ContextVar[TokenCredential] = ContextVar("entra_credential")
 
 
 @contextmanager
@@ -219,7 +225,24 @@ def _session() -> _SignedIn:
     return session
 
 
+@contextmanager
+def signing_in_with(credential: TokenCredential) -> Iterator[None]:
+    """Within the block, accounts without a key sign in with this credential, whichever kind it is.
+
+    For those who want one kind alone, such as one managed identity of several.
+    """
+    token = _credential.set(credential)
+    try:
+        yield
+    finally:
+        _credential.reset(token)
+
+
+def entra_credential() -> TokenCredential:
+    """The Entra ID credential of `signing_in_with`, else the one of this process; it caches its tokens."""
+    return _credential.get(None) or _default_credential()
+
+
 @cache
-def entra_credential() -> DefaultAzureCredential:
-    """The one Entra ID credential of this process; it caches its tokens."""
+def _default_credential() -> DefaultAzureCredential:
     return DefaultAzureCredential()

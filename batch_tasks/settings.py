@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from batch_tasks.clouds import cloud_of
 from batch_tasks.errors import AccountError
 
 
@@ -115,12 +116,13 @@ class _Environment(BaseSettings):
         parts = parse_connection_string(text.get_secret_value()) if text else {}
         name = self.azure_storage_account or parts.get("AccountName")
         key = self.azure_storage_key or parts.get("AccountKey")
-        suffix = parts.get("EndpointSuffix", "core.windows.net")
+        suffix = parts.get("EndpointSuffix")
+        blobs = f"blob.{suffix}" if suffix else cloud_of(self.azure_batch_endpoint or "").blobs
         endpoint = self.azure_storage_service_endpoint or parts.get("BlobEndpoint")
         return {
             "storage_account": name,
             "storage_key": key,
-            "blob_endpoint": endpoint or f"https://{name}.blob.{suffix}",
+            "blob_endpoint": endpoint or f"https://{name}.{blobs}",
         }
 
 

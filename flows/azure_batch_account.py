@@ -6,6 +6,7 @@
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, ValidationError
 
+from batch_tasks.clouds import cloud_of
 from batch_tasks.errors import AccountError
 from batch_tasks.settings import Account
 
@@ -38,7 +39,7 @@ class AzureBatchAccount(Block):
     blob_endpoint: str | None = Field(
         None,
         title="Blob endpoint",
-        description="Only for clouds other than the public one. Empty: https://<account>.blob.core.windows.net",
+        description="Empty: https://<account>.blob.core.windows.net, or its like in that cloud.",
     )
 
     def account(self) -> Account:
@@ -52,7 +53,8 @@ class AzureBatchAccount(Block):
                 batch_endpoint=self.batch_endpoint,
                 batch_account=self.batch_account,
                 batch_key=_filled_in(self.batch_key),
-                blob_endpoint=self.blob_endpoint or f"https://{self.storage_account}.blob.core.windows.net",
+                blob_endpoint=self.blob_endpoint
+                or f"https://{self.storage_account}.{cloud_of(self.batch_endpoint).blobs}",
                 storage_account=self.storage_account,
                 storage_key=_filled_in(self.storage_key),
             )

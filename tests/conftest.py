@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,14 +19,16 @@ os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 # A test that lacks the fixture `prefect_server` fails instead of silently starting a server of its own.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
+from batch_tasks.clients import signing_in_with  # noqa: E402
 from batch_tasks.settings import Account  # noqa: E402
 from flows.local_stack import account_of, without_azure  # noqa: E402
 from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 from flows.local_stack.programs import with_programs  # noqa: E402
+from tests.signed_in_by_token import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
 
-SERVERS = {"azurite", "emulator", "account"}
+SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
 
 
@@ -65,6 +68,46 @@ def emulator() -> Iterator[BatchAccount]:
 def account(azurite: BlobAccount, emulator: BatchAccount) -> Account:
     """The account that both servers together are, as a run uses it."""
     return account_of(azurite, emulator)
+
+
+@pytest.fixture(scope="session")
+def loopback_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a certificate for loopback and of its key."""
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAccount]:
+    """A Batch account in an emulator that takes bearer tokens over https; its nodes trust the certificate."""
+    chain, private = loopback_certificate
+    env = {**without_azure(os.environ), "SSL_CERT_FILE": str(chain)}
+    options = ["--oauth", "basic", "--tls-cert", str(chain), "--tls-key", str(private)]
+    with with_programs(env) as complete, running_emulator(complete, *options) as starting:
+        yield starting.account()
+
+
+@pytest.fixture(scope="session")
+def token_account(loopback_certificate: tuple[Path, Path], token_emulator: BatchAccount) -> Iterator[Account]:
+    """An account without any key, at emulators over https: only bearer tokens let in."""
+    with azurite_with_tokens(*loopback_certificate) as blobs:
+        yield Account(
+            batch_endpoint=token_emulator.endpoint,
+            batch_account=token_emulator.name,
+            blob_endpoint=blobs,
+            storage_account="devstoreaccount1",
+        )
+
+
+@pytest.fixture
+def signed_in_by_token(
+    loopback_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[UnsignedTokens]:
+    """Accounts without a key sign in by tokens that nobody signed; the SDKs trust the certificate."""
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(loopback_certificate[0]))
+    tokens = UnsignedTokens()
+    with signing_in_with(tokens):
+        yield tokens
 
 
 @pytest.fixture

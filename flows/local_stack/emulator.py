@@ -44,9 +44,9 @@ class Emulator:
 
 
 @contextmanager
-def running_emulator(env: dict[str, str]) -> Iterator[Emulator]:
+def running_emulator(env: dict[str, str], *options: str) -> Iterator[Emulator]:
     """The emulator for the length of a `with` block; it removes its nodes' files when it ends."""
-    command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin"]
+    command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin", *options]
     with Service("The Batch emulator", command, env=env) as service:
         yield Emulator(service)
 

@@ -87,7 +87,8 @@ def check(exchange: Exchange, description: Description | None) -> list[str]:
 class Batch:
     """The client under test. The async one answers like the sync one, so that a test is written once."""
 
-    def __init__(self, client: Any, runner: asyncio.Runner | None) -> None:
+    def __init__(self, client: Any, runner: asyncio.Runner | None, endpoint: str) -> None:
+        self.endpoint = endpoint
         self._client = client
         self._runner = runner
 
@@ -124,17 +125,33 @@ def _plain(result: Any, name: str) -> Any:
     return list(result) if hasattr(result, "__next__") else result
 
 
-@pytest.fixture(params=["sync", "async"])
-def batch(request: pytest.FixtureRequest, emulator: BatchAccount, recorder: Recorder) -> Iterator[Batch]:
-    """A client of the official SDK, signed in with the shared key."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test with a client runs with the sync and the async one, which sign by key over http, and with one
+    that sends bearer tokens over https, unless its module has an emulator of its own.
+    """
+    if "batch" in metafunc.fixturenames:
+        by_token = [] if hasattr(metafunc.module, "emulator") else ["token"]
+        metafunc.parametrize("batch", ["sync", "async", *by_token], indirect=True)
+
+
+@pytest.fixture
+def batch(request: pytest.FixtureRequest, recorder: Recorder) -> Iterator[Batch]:
+    """A client of the official SDK, signed in."""
+    if request.param == "token":
+        account: BatchAccount = request.getfixturevalue("token_emulator")
+        tokens = request.getfixturevalue("signed_in_by_token")
+        with BatchClient(account.endpoint, tokens, per_call_policies=[recorder]) as client:
+            yield Batch(client, None, account.endpoint)
+        return
+    emulator: BatchAccount = request.getfixturevalue("emulator")
     credential = AzureNamedKeyCredential(emulator.name, emulator.key)
     if request.param == "sync":
         with BatchClient(emulator.endpoint, credential, per_call_policies=[recorder]) as client:
-            yield Batch(client, None)
+            yield Batch(client, None, emulator.endpoint)
         return
     with asyncio.Runner() as runner:
         async_client = AsyncBatchClient(emulator.endpoint, credential, per_call_policies=[recorder])
-        yield Batch(async_client, runner)
+        yield Batch(async_client, runner, emulator.endpoint)
         runner.run(async_client.close())
 
 

@@ -9,7 +9,6 @@ import pytest
 from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from flows.local_stack.emulator import BatchAccount
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
 
@@ -65,14 +64,12 @@ def test_usage_of_the_last_hours_is_not_available_yet(batch: Batch) -> None:
             batch.list_pool_usage_metrics(**times)
 
 
-def test_the_state_tells_for_how_long_each_node_would_be_billed(
-    batch: Batch, unique: Unique, emulator: BatchAccount
-) -> None:
+def test_the_state_tells_for_how_long_each_node_would_be_billed(batch: Batch, unique: Unique) -> None:
     with scene.pool(batch, unique("pool")) as pool_id:
         [node] = batch.list_nodes(pool_id)
 
         def stay() -> dict[str, Any]:
-            stays = httpx.get(f"{emulator.endpoint}/_emulator/state").json()["stays"]
+            stays = httpx.get(f"{batch.endpoint}/_emulator/state").json()["stays"]
             [found] = [one for one in stays if one["nodeId"] == node.id]
             assert isinstance(found, dict)
             return found
