@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from azure.batch.models import BatchJob, BatchJobState, BatchTask, BatchTaskExecutionResult
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError
 
 from batch_tasks.clients import batch_client
-from batch_tasks.diagnosis import NodeView, PoolView, why_unusable
+from batch_tasks.doctor import Doctor
 from batch_tasks.errors import JobEnded, PoolUnusable, RunStopped, TimedOut, error_code, without_secrets
-from batch_tasks.patience import patiently, pause
+from batch_tasks.patience import is_transient, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.report import FinishedTask
 from batch_tasks.stage import log, stage
+from batch_tasks.stalls import USUAL, Limits
 from batch_tasks.wire import wire_value
-
-_STDERR = "startup/stderr.txt"
-_LAST = 2000  # characters of it
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,12 @@ LOOKS = Rhythm(shortest=2.0, longest=30.0, share=0.2)
 
 @stage("poll {plan.tasks_counted}")
 def poll_tasks(
-    plan: RunPlan, counts_every: Rhythm = COUNTS, looks_every: Rhythm = LOOKS
+    plan: RunPlan, counts_every: Rhythm = COUNTS, looks_every: Rhythm = LOOKS, limits: Limits = USUAL
 ) -> list[FinishedTask]:
-    """Wait until every task ended, well or not; how each ended.
+    """Wait until every task ended, well or not; how each ended. `limits` bound what is done to bad nodes.
 
     Raises:
-        PoolUnusable: no node will run the tasks.
+        PoolUnusable: nothing runs and nothing will.
         JobEnded: the job ended or was deleted before its tasks did.
         TimedOut: the run's time is over.
         Each of the three holds the tasks that had ended by then.
@@ -62,11 +60,11 @@ def poll_tasks(
     began = time.monotonic()
     total = len(plan.tasks)
     next_look = 0.0
-    nodes: Mapping[str, int] = {}
+    doctor = Doctor(plan, limits)
     while True:
         waited = time.monotonic() - began
         try:
-            progress = _progress(plan, nodes, waited)
+            progress = _progress(plan, doctor.nodes, waited)
             tell(progress)
             if progress.done + progress.failed >= total:
                 finished = finished_tasks(plan.names.job_id)
@@ -74,15 +72,22 @@ def poll_tasks(
                     log().info("All %d tasks ended, %d failed, after %.0f s", total, progress.failed, waited)
                     return finished
             if waited >= next_look:
-                nodes = _look(plan)
+                _look(plan, doctor, progress.running)
                 next_look = waited + looks_every.interval(waited)
-        except ResourceNotFoundError as error:
-            if error_code(error) != "JobNotFound":
-                raise
-            raise JobEnded(
-                f"The job {plan.names.job_id} was deleted while its tasks ran. Run again."
-            ) from error
+        except AzureError as error:
+            _raise_unless_passing(plan, error)
+        if datetime.now(UTC) >= plan.expires:
+            raise _timed_out(plan)
         pause(counts_every.interval(waited))
+
+
+def _raise_unless_passing(plan: RunPlan, error: AzureError) -> None:
+    """A read that fails, however long it was tried, says nothing of the run, which goes on until its end."""
+    if error_code(error) == "JobNotFound":
+        raise JobEnded(f"The job {plan.names.job_id} was deleted while its tasks ran. Run again.") from error
+    if not is_transient(error):
+        raise error
+    log().warning("Batch does not answer; the run is not over: %s", error_code(error) or type(error).__name__)
 
 
 def finished_tasks(job_id: str) -> list[FinishedTask]:
@@ -132,18 +137,15 @@ def _progress(plan: RunPlan, nodes: Mapping[str, int], waited: float) -> Progres
     )
 
 
-def _look(plan: RunPlan) -> Mapping[str, int]:
-    """The nodes by state; raises when waiting on makes no sense."""
+def _look(plan: RunPlan, doctor: Doctor, running: int) -> None:
+    """Raise when waiting on makes no sense."""
     job = patiently(lambda: batch_client().get_job(plan.names.job_id, select=["id,state,executionInfo"]))
     _stop_if_job_ended(plan, job)
-    pool = _pool_view(plan.names.pool_id)
-    reason = why_unusable(pool, plan.names.pool_id)
+    reason = doctor.look(job, running)
     if reason is not None:
-        evidence = _start_task_stderr(pool) if pool else ""
-        raise PoolUnusable(reason + evidence, finished_tasks(plan.names.job_id))
-    if datetime.now(UTC) >= plan.expires:
-        raise _timed_out(plan)
-    return pool.nodes_by_state if pool else {}
+        finished = finished_tasks(plan.names.job_id)
+        if len(finished) < len(plan.tasks):  # else an auto pool went with its job, as it should
+            raise PoolUnusable(reason, finished)
 
 
 def _stop_if_job_ended(plan: RunPlan, job: BatchJob) -> None:
@@ -174,47 +176,3 @@ def _timed_out(plan: RunPlan) -> RunStopped:
         "Allow more hours or more nodes.",
         finished,
     )
-
-
-def _pool_view(pool_id: str) -> PoolView | None:
-    """What Batch says of pool and nodes; None when there is no such pool."""
-    try:
-        pool = patiently(
-            lambda: batch_client().get_pool(
-                pool_id, select=["id,state,allocationState,resizeErrors,autoScaleRun"]
-            )
-        )
-        nodes = patiently(
-            lambda: list(batch_client().list_nodes(pool_id, select=["id,state,errors,startTaskInfo"]))
-        )
-    except ResourceNotFoundError:
-        return None
-    run_error = pool.auto_scale_run.error if pool.auto_scale_run else None
-    return PoolView(
-        pool_id,
-        wire_value(pool.state),
-        tuple((error.code or "", error.message or "") for error in pool.resize_errors or ()),
-        f"{run_error.code}: {run_error.message}" if run_error else "",
-        [
-            NodeView(
-                node.id,
-                wire_value(node.state),
-                tuple(f"{error.code}: {error.message}" for error in node.errors or ()),
-            )
-            for node in nodes
-        ],
-    )
-
-
-def _start_task_stderr(pool: PoolView) -> str:
-    """What the first node's failed start task wrote last, read from the node while it is there."""
-    for node in pool.nodes:
-        if node.state == "starttaskfailed":
-            try:
-                stderr = b"".join(batch_client().download_node_file(pool.pool_id, node.node_id, _STDERR))
-            except AzureError:
-                return ""
-            return (
-                f"\nLast lines of its stderr on {node.node_id}:\n{stderr.decode(errors='replace')[-_LAST:]}"
-            )
-    return ""

@@ -23,6 +23,7 @@ from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
+from batch_tasks.stalls import Limits
 from batch_tasks.submit_tasks import submit_tasks, submitted_ids
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import StartTask, Workload
@@ -190,7 +191,7 @@ def test_a_failing_start_task_ends_the_wait_with_its_stderr(run: Callable[..., R
     plan = run({"a.txt": "x"}, start_task=StartTask("echo no such package >&2; exit 9", retries=0))
     until_submitted(plan)
     with pytest.raises(PoolUnusable, match=r"(?s)start task failed on the only node.*no such package"):
-        poll_tasks.fn(plan, OFTEN, OFTEN)
+        poll_tasks.fn(plan, OFTEN, OFTEN, Limits(settle=1))
 
 
 def test_no_pool_is_made_for_a_run_that_is_closing(run: Callable[..., RunPlan]) -> None:

@@ -8,7 +8,6 @@ from azure.batch.models import BatchCreateTaskCollectionResult, BatchTask, Batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_tasks.diagnosis import NodeView, PoolView, why_unusable
 from batch_tasks.errors import TasksFailed, TimedOut, without_secrets
 from batch_tasks.poll_tasks import COUNTS, Rhythm, finished_task
 from batch_tasks.report import FileReport, FinishedTask, RunReport
@@ -92,46 +91,6 @@ def test_a_task_that_failed_keeps_batchs_reason() -> None:
 def test_polling_is_quick_at_first_and_rare_later() -> None:
     assert [COUNTS.interval(waited) for waited in (0, 4, 20, 3600)] == [0.2, 0.2, 1.0, 10.0]
     assert Rhythm(1, 2, 1).interval(0) == 1
-
-
-def pool(*states: str, **more: Any) -> PoolView:
-    nodes = [NodeView(f"n{number}", state, ("DiskFull: no room",)) for number, state in enumerate(states)]
-    return PoolView("p", "active", nodes=nodes, **more)
-
-
-@pytest.mark.parametrize(
-    ("view", "told"),
-    [
-        (None, "was deleted"),
-        (PoolView("p", "deleting"), "was deleted"),
-        (pool("starttaskfailed"), "start task failed on the only node"),
-        (pool("starttaskfailed", "unusable"), "start task failed on the only node"),
-        (pool("unusable", "unusable"), "all 2 nodes of pool p unusable: DiskFull: no room"),
-        (
-            pool(resize_errors=(("AccountCoreQuotaReached", "No cores."),)),
-            "AccountCoreQuotaReached: No cores.",
-        ),
-        (pool(resize_errors=(("UnsupportedVMSize", "Unknown."),)), "UnsupportedVMSize: Unknown."),
-        (pool(autoscale_error="Bad: formula"), "cannot be evaluated: Bad: formula"),
-    ],
-)
-def test_what_will_not_pass_ends_the_wait_with_its_evidence(view: PoolView | None, told: str) -> None:
-    assert told in (why_unusable(view, "p") or "")
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        pool(),
-        pool("starting", "starttaskfailed"),
-        pool("preempted"),
-        pool("idle", resize_errors=(("AccountCoreQuotaReached", "No cores."),)),
-        pool(resize_errors=(("AllocationFailed", "Later."), ("AllocationTimedout", "Later."))),
-        PoolView("p", "active", nodes=[NodeView("n", "unusable")]),
-    ],
-)
-def test_what_may_pass_is_waited_for(view: PoolView) -> None:
-    assert why_unusable(view, "p") is None
 
 
 def report(*files: FileReport) -> RunReport:
