@@ -16,11 +16,13 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from batch_tasks.clean_up import delete_job
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import JobEnded, PoolUnusable, ResourceBusy, error_code
-from batch_tasks.patience import patiently, pause
+from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.specification import metadata_items
 from batch_tasks.stage import log, stage
 
+WAIT_FOR_QUOTA = Patience(budget=900.0, first_wait=5.0, longest_wait=60.0)
+_QUOTA = "ActiveJobAndScheduleQuotaReached"
 _WAIT_FOR_DELETION = 300.0  # seconds
 _BETWEEN_TRIES = 3.0
 _SHORTEST = timedelta(minutes=1)
@@ -47,20 +49,23 @@ def job_options(plan: RunPlan, pool: BatchPoolInfo, now: datetime) -> BatchJobCr
 
 
 @stage("create-job")
-def create_job(plan: RunPlan, pool: BatchPoolInfo | None = None) -> None:
+def create_job(
+    plan: RunPlan, pool: BatchPoolInfo | None = None, for_quota: Patience = WAIT_FOR_QUOTA
+) -> None:
     """Make the job of the run, unless an earlier try has. One that an earlier attempt ended is made anew.
 
-    `pool` is what `provision_pool` returned; without it the job gets the run's own pool.
+    `pool` is what `provision_pool` returned; without it the job gets the run's own pool. `for_quota` is how
+    long to wait for other jobs to end where the account may have no more: nodes are being paid for meanwhile.
 
     Raises:
         ResourceBusy: a job of the id is still being deleted after five minutes.
-        JobEnded: the account may have no more active jobs.
+        JobEnded: the account may have no more active jobs, and none ended in time.
         PoolUnusable: Batch could not make the pool that the job asks for.
     """
     pool = pool or BatchPoolInfo(pool_id=plan.names.pool_id)
     options = job_options(plan, pool, datetime.now(UTC).replace(microsecond=0))
     waited = 0.0
-    while not _created(options):
+    while not _created_within_quota(options, for_quota):
         if waited >= _WAIT_FOR_DELETION:
             raise ResourceBusy(
                 f"The job {options.id} is still being deleted after {waited:.0f} s. Run again later."
@@ -72,16 +77,32 @@ def create_job(plan: RunPlan, pool: BatchPoolInfo | None = None) -> None:
     log().debug("Job %s is there", options.id)
 
 
+def _created_within_quota(options: BatchJobCreateOptions, patience: Patience) -> bool:
+    """As `_created`, waiting for other jobs to end."""
+    waited, tries = 0.0, 0
+    while True:
+        try:
+            return _created(options)
+        except JobEnded as full:
+            tries += 1
+            wait = patience.wait(tries)
+            if waited + wait > patience.budget:
+                raise
+            log().warning("%s Trying again in %.0f s.", full, wait)
+        pause(wait)
+        waited += wait
+
+
 def _created(options: BatchJobCreateOptions) -> bool:
     """Whether the job is there and takes tasks; False while one of its id is on its way out."""
     try:
         patiently(lambda: batch_client().create_job(options))
     except ResourceExistsError as error:
         code = error_code(error)
-        if code == "ActiveJobAndScheduleQuotaReached":
+        if code == _QUOTA:
             raise JobEnded(
-                "The Batch account may have no more active jobs (ActiveJobAndScheduleQuotaReached). End jobs "
-                "that are done, or ask Azure to raise the account's quota of active jobs."
+                f"The Batch account may have no more active jobs ({_QUOTA}). End jobs that are done, or ask "
+                "Azure to raise the account's quota of active jobs."
             ) from error
         if code not in {"JobExists", "JobBeingDeleted"}:
             raise

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from batch_tasks.failures import FailureKind
+from batch_tasks.naming import RunNames
+
 FileState = Literal["succeeded", "failed", "not run"]
 
 
@@ -49,7 +52,9 @@ class Output:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one input file. `seconds` is how long its command ran on the node."""
+    """What became of one input file. `seconds` is how long its command ran on the node; `kind` is whose fault
+    it is that it failed.
+    """
 
     key: str
     state: FileState
@@ -61,6 +66,7 @@ class FileReport:
     seconds: float | None = None
     outputs: tuple[Output, ...] = ()
     attempts: int = 0
+    kind: FailureKind | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,11 @@ class RunReport:
         }
 
 
+def nothing_run(names: RunNames, output_dir: str) -> RunReport:
+    """The report of a run that was only checked: it tells of no file."""
+    return RunReport(names.workload, names.flow_run_id, output_dir, ())
+
+
 def _file(file: FileReport) -> dict[str, Any]:
     return {
         "input": file.key,
@@ -127,6 +138,7 @@ def _file(file: FileReport) -> dict[str, Any]:
         "attempts": file.attempts,
         "seconds": file.seconds,
         "exit_code": file.exit_code,
+        "kind": file.kind,
         "reason": file.reason,
         "stderr_tail": file.stderr_tail,
     }

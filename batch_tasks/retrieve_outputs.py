@@ -23,6 +23,7 @@ from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.errors import without_secrets
+from batch_tasks.failures import failure_kind
 from batch_tasks.patience import patiently, stop_if_closing
 from batch_tasks.plan import PlannedFile, PlannedOutput, PlannedTask, RunPlan
 from batch_tasks.progress import Counting
@@ -113,7 +114,7 @@ def _with_outputs_here(container: str, file: FileReport, root: Path) -> FileRepo
     try:
         return replace(file, outputs=tuple(fetch_output(container, output, root) for output in file.outputs))
     except OutputDamaged as error:
-        return replace(file, state="failed", reason=str(error))
+        return replace(file, state="failed", reason=str(error), kind="output")
 
 
 def report_task(
@@ -141,7 +142,8 @@ def report_file(
     if finished is None:
         return FileReport(key, "not run", task_id, reason="the run ended before its task did")
     attempts, exit_code = finished.attempts, finished.exit_code
-    report = FileReport(key, "failed", task_id, finished.node_id, exit_code, attempts=attempts)
+    kind = failure_kind(finished.failure, exit_code, told=entry is not None)
+    report = FileReport(key, "failed", task_id, finished.node_id, exit_code, attempts=attempts, kind=kind)
     if entry is None:
         return replace(report, reason=finished.failure or "its node told nothing about it")
     report = replace(
@@ -160,11 +162,10 @@ def report_file(
     unmet = [output.blob for output in file.outputs if not _met(output, outputs)]
     if missing or unmet:
         lacking = ", ".join((missing or unmet)[:3])
-        return replace(
-            report, reason=f"its output is not whole in storage: {lacking}. {finished.failure}".strip()
-        )
+        reason = f"its output is not whole in storage: {lacking}. {finished.failure}".strip()
+        return replace(report, reason=reason, kind="output")
     shown = tuple(output for output in outputs if output.path)
-    return replace(report, state="succeeded", outputs=shown, stderr_tail="", reason="")
+    return replace(report, state="succeeded", outputs=shown, stderr_tail="", reason="", kind=None)
 
 
 def fetch_output(container: str, output: Output, root: Path) -> Output:

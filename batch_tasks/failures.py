@@ -1,0 +1,44 @@
+"""Whose fault a failure is, judged from what Batch says of a task and the node says of a file. Pure.
+
+Batch's own category (user or server) is only a hint: for some codes the sources differ (documented texts and
+SDK constants), so the code decides.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+FailureKind = Literal["user", "input", "output", "node", "preemption", "service"]
+
+_INPUT = ("blob", "resource")
+_OUTPUT = ("fileupload",)
+_NODE = frozenset({"diskfull", "nodepreempted", "resourcedirectorycreatefailed", "resourcefilecreatefailed"})
+_USER = frozenset(
+    {
+        "failureexitcode",
+        "commandprogramnotfound",
+        "commandlaunchfailed",
+        "taskended",
+        "maxinternalretrycountreached",
+    }
+)
+
+
+def failure_kind(failure: str, exit_code: int | None, *, told: bool = False) -> FailureKind:
+    """Whose fault it is that a file failed.
+
+    Args:
+        failure: Batch's own `Code: message`, or "".
+        exit_code: of the task's command; None when it did not run.
+        told: whether the node told what became of the file: then its command has run.
+    """
+    code = failure.partition(":")[0].strip().lower()
+    if code.startswith(_OUTPUT):
+        return "output"
+    if code in _NODE or code.startswith("resourcefilewrite"):
+        return "node"
+    if code.startswith(_INPUT):
+        return "input"
+    if code in _USER or exit_code is not None or told:
+        return "user"
+    return "service"
