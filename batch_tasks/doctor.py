@@ -39,6 +39,7 @@ class Doctor:
         self._limits = limits
         self._now = now
         self._chart = Chart()
+        self._evidence = ""
         self.nodes: Mapping[str, int] = {}
 
     def look(self, job: BatchJob, running: int) -> str | None:
@@ -53,16 +54,24 @@ class Doctor:
         view = RunView(pool_id, pool, wire_value(job.state), running, job.id, pool_id == self._names.pool_id)
         decision = decide(view, self._chart, self._now(), self._limits)
         self._chart = decision.chart
+        self._keep_evidence(pool)
         for treatment in decision.treatments:
             _treat(pool_id, treatment)
         stall = decision.stall
         if stall is None:
             return None
         if decision.ends:
-            return stall.text + (start_task_stderr(pool) if pool else "")
+            return stall.text + self._evidence
         if decision.news and stall.patience:
             log().warning("%s Waiting for up to %s.", stall.text, _told(stall))
         return None
+
+    def _keep_evidence(self, pool: PoolView | None) -> None:
+        """A reboot or a replacement takes the files of the node away: what its start task said is kept."""
+        stderr = start_task_stderr(pool) if pool and not self._evidence else ""
+        if stderr:
+            self._evidence = stderr
+            log().warning("A start task failed.%s", stderr)
 
 
 def _treat(pool_id: str, treatment: Treatment) -> None:
