@@ -18,7 +18,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from azure.batch import BatchClient
+from azure.core import PipelineClient
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import (
     BlobSasPermissions,
@@ -43,6 +46,13 @@ _RETRIES: dict[str, Any] = {
     "read_timeout": 60,
 }
 # Patience is kept in patience.py, where a closing run can interrupt it; the SDKs only bridge short gaps.
+_BLOB_RETRIES: dict[str, Any] = {
+    **_RETRIES,
+    "initial_backoff": 0.5,
+    "increment_base": 1,
+    "random_jitter_range": 1,
+}
+# Storage spells the waits its own way, and by default waits 15 s before it tries a second time.
 
 
 class _SignedIn:
@@ -81,7 +91,7 @@ class _SignedIn:
                     if key
                     else entra_credential()
                 )
-                self._blobs = BlobServiceClient(account.blob_endpoint, credential=credential, **_RETRIES)
+                self._blobs = BlobServiceClient(account.blob_endpoint, credential=credential, **_BLOB_RETRIES)
             return self._blobs
 
     def delegation_key(self, until: datetime) -> UserDelegationKey:
@@ -116,6 +126,11 @@ def signed_in(account: Account) -> Iterator[None]:
     finally:
         _signed_in.reset(token)
         session.close()
+
+
+def account_signed_in() -> Account:
+    """The account signed in."""
+    return _session().account
 
 
 def batch_client() -> BatchClient:
@@ -216,6 +231,25 @@ def _signing_keys(session: _SignedIn, until: datetime) -> dict[str, Any]:
             f"but this run asks for access until {until:%Y-%m-%d %H:%M} UTC. Lower the pool's max_hours."
         )
     return {"user_delegation_key": session.delegation_key(until)}
+
+
+def ask_resource_manager(path: str, api_version: str) -> Any:
+    """What Azure Resource Manager answers to a GET, parsed. Only Entra ID lets in there, never a key.
+
+    Raises:
+        AzureError: nobody is signed in, or it cannot be reached or refuses.
+    """
+    cloud = cloud_of(_session().account.batch_endpoint)
+    endpoint = _session().account.management_endpoint or cloud.management
+    policy = BearerTokenCredentialPolicy(entra_credential(), f"{cloud.management}/.default")
+    with PipelineClient[HttpRequest, HttpResponse](
+        endpoint, policies=[RetryPolicy(retry_total=2), policy]
+    ) as client:
+        answer = client.send_request(
+            HttpRequest("GET", f"{endpoint}{path}", params={"api-version": api_version})
+        )
+        answer.raise_for_status()
+        return answer.json()
 
 
 def _session() -> _SignedIn:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 if TYPE_CHECKING:
     from batch_tasks.report import FileReport, FinishedTask, RunReport
@@ -35,6 +35,19 @@ class InputError(RunError):
             return self.problems[0]
         listed = "\n".join(f"  - {problem}" for problem in self.problems)
         return f"{len(self.problems)} problems with the input:\n{listed}"
+
+
+class PreFlightFailed(RunError):
+    """The run cannot go well on this account; nothing was created. `problems` are sentences."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(list(problems))
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        counted = "1 problem stands" if len(self.problems) == 1 else f"{len(self.problems)} problems stand"
+        listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, start=1))
+        return f"{counted} in the way; nothing was made:\n{listed}"
 
 
 class ResourceBusy(RunError):
@@ -117,6 +130,13 @@ def error_code(error: AzureError) -> str:
     if code is None and isinstance(error, HttpResponseError) and error.error is not None:  # Batch
         code = error.error.code
     return str(getattr(code, "value", code) or "")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether Azure, or signing in to it, refused who we are or what we may do."""
+    if isinstance(error, ClientAuthenticationError):
+        return True
+    return isinstance(error, HttpResponseError) and error.status_code in {401, 403}
 
 
 def without_secrets(text: str) -> str:

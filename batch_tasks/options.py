@@ -152,6 +152,7 @@ class RunOptions(BaseModel):
     clean_up: CleanUpPolicy = CleanUpPolicy()
     files_per_task: int = Field(1, ge=1, le=500)
     download: bool = True
+    check_only: bool = False
 
     @property
     def deleted(self) -> CleanUpPolicy:

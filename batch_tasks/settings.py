@@ -38,6 +38,8 @@ class Account(BaseModel):
     blob_endpoint: str = Field(description="https://<account>.blob.core.windows.net, or an emulator's URL.")
     storage_account: str = Field(min_length=1)
     storage_key: SecretStr | None = Field(None, description="Unset: sign in with Microsoft Entra ID.")
+    subscription_id: str = Field("", description="Set: the account's quotas are read and compared.")
+    management_endpoint: str = Field("", description="Empty: Azure Resource Manager of the account's cloud.")
 
     @field_validator("batch_endpoint", "blob_endpoint")
     @classmethod
@@ -79,9 +81,12 @@ class _Environment(BaseSettings):
     azure_storage_key: SecretStr | None = None
     azure_storage_connection_string: SecretStr | None = None
     azure_storage_service_endpoint: str | None = None
+    azure_subscription_id: str = ""
 
     def account(self) -> Account | None:
-        if not self.model_fields_set:
+        # Who uses `az` for other things has a subscription set; that names no account.
+        found_names = self.model_fields_set - {"azure_subscription_id"}
+        if not found_names:
             return None
         storage = self._storage()
         missing = [
@@ -94,7 +99,7 @@ class _Environment(BaseSettings):
             if not value
         ]
         if missing:
-            found = ", ".join(sorted(name.upper() for name in self.model_fields_set))
+            found = ", ".join(sorted(name.upper() for name in found_names))
             raise AccountError(
                 f"The environment names half an Azure account: {found} is set, but not {', '.join(missing)}. "
                 "Set what is missing, or unset the rest to run on the local stack."
@@ -103,6 +108,7 @@ class _Environment(BaseSettings):
             "batch_endpoint": self.azure_batch_endpoint,
             "batch_account": self.azure_batch_account,
             "batch_key": self.azure_batch_access_key,
+            "subscription_id": self.azure_subscription_id,
             **storage,
         }
         try:

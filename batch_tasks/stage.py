@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from batch_tasks.errors import RunError
+from batch_tasks.errors import RunError, is_refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,7 +41,8 @@ def stage(shown_as: str, *, retries: int = 2) -> Callable[[Callable[P, R]], Task
 
 
 def _worth_another_try(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.result(raise_on_failure=False), RunError)
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, RunError) and not is_refusal(error)
 
 
 def log() -> Logger:

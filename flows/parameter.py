@@ -61,3 +61,7 @@ AccountName = Annotated[
         "Otherwise 'environment', 'local', or the name of a Prefect block.",
     ),
 ]
+CheckOnly = Annotated[
+    bool,
+    parameter("Only check", "Look for what would stand in the way of the run, and make nothing."),
+]

@@ -27,6 +27,8 @@ from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
 from batch_tasks.plan import RunPlan, plan_problems, plan_tasks
 from batch_tasks.poll_tasks import poll_tasks
+from batch_tasks.pre_flight import nothing_run, pre_flight
+from batch_tasks.pre_flight.refusals import refusals_explained
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import FinishedTask, RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
@@ -52,11 +54,16 @@ def run_workload(
     Raises:
         InputError: the workload, an input or the output folder cannot be used; all problems in one.
         AccountError: there is no such account, or it cannot be used.
+        PreFlightFailed: the run cannot go well on the account; all problems in one.
         TasksFailed: some files failed; the outputs of the others are in the output folder.
     """
     plan_run(workload, input_files, options, look=not_looked)
-    with account_for(account) as found, signed_in(found):
-        return _run_planned(plan_run(workload, input_files, options), options)
+    with account_for(account) as found, signed_in(found), refusals_explained(found):
+        plan = plan_run(workload, input_files, options)
+        pre_flight(plan, options.pool)
+        if options.check_only:
+            return nothing_run(plan, options.output_dir)
+        return _run_planned(plan, options)
 
 
 def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:

@@ -14,6 +14,7 @@ from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
 from flows.backstop import delete_what_is_left
 from flows.parameter import (
     AccountName,
+    CheckOnly,
     CleanUp,
     Download,
     FilesPerTask,
@@ -122,6 +123,7 @@ def run_command(
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
     account: AccountName = None,
+    check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Run a command for each file on a compute node and bring back what it leaves."""
     workload = run_command_workload(
@@ -135,6 +137,11 @@ def run_command(
         retries=retries,
     )
     options = RunOptions(
-        output_dir=output_dir, files_per_task=files_per_task, download=download, pool=pool, clean_up=clean_up
+        output_dir=output_dir,
+        files_per_task=files_per_task,
+        download=download,
+        pool=pool,
+        clean_up=clean_up,
+        check_only=check_only,
     )
     return run_workload(workload, input_files, options, account)

@@ -13,6 +13,7 @@ from batch_tasks.workload import Merge, Workload
 from flows.backstop import delete_what_is_left
 from flows.parameter import (
     AccountName,
+    CheckOnly,
     CleanUp,
     Download,
     FilesPerTask,
@@ -62,9 +63,15 @@ def top_n_words(
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
     account: AccountName = None,
+    check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Count the words of each text file on a compute node and bring back its N most frequent ones."""
     options = RunOptions(
-        output_dir=output_dir, files_per_task=files_per_task, download=download, pool=pool, clean_up=clean_up
+        output_dir=output_dir,
+        files_per_task=files_per_task,
+        download=download,
+        pool=pool,
+        clean_up=clean_up,
+        check_only=check_only,
     )
     return run_workload(top_n_words_workload(n, merge=merge), input_files, options, account)

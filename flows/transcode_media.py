@@ -15,6 +15,7 @@ from flows.parameter import (
     WHAT_CLEAN_UP_IS,
     WHAT_POOL_IS,
     AccountName,
+    CheckOnly,
     Download,
     FilesPerTask,
     InputFiles,
@@ -59,9 +60,15 @@ def transcode_media(
     pool: Annotated[SpotPoolOptions, WHAT_POOL_IS] = SpotPoolOptions(),  # noqa: B008  frozen
     clean_up: Annotated[OutputsKept, WHAT_CLEAN_UP_IS] = OutputsKept(),  # noqa: B008  frozen
     account: AccountName = None,
+    check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Turn the sound of each video or audio file into a file of its own, on a compute node with ffmpeg."""
     options = RunOptions(
-        output_dir=output_dir, files_per_task=files_per_task, download=download, pool=pool, clean_up=clean_up
+        output_dir=output_dir,
+        files_per_task=files_per_task,
+        download=download,
+        pool=pool,
+        clean_up=clean_up,
+        check_only=check_only,
     )
     return run_workload(transcode_media_workload(audio_format, bit_rate), input_files, options, account)

@@ -53,6 +53,11 @@ class ServerBusy(RequestFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Denied(RequestFault):
+    """403 InsufficientAccountPermissions, as for want of a role; nothing is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut(RequestFault):
     """500 OperationTimedOut, although the operation has been carried out."""
 
@@ -207,6 +212,7 @@ FAULTS: dict[str, type[Fault]] = {
     "throttled": Throttled,
     "internal_error": InternalError,
     "server_busy": ServerBusy,
+    "denied": Denied,
     "timed_out": TimedOut,
     "dropped": Dropped,
     "slow": Slow,

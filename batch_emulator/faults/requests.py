@@ -58,6 +58,8 @@ def _refuse(fault: RequestFault) -> None:
             raise errors.ServerBusy(retry_after=fault.retry_after)
         case kinds.InternalError():
             raise errors.InternalError
+        case kinds.Denied():
+            raise errors.InsufficientAccountPermissions
         case kinds.Dropped(applied=False):
             raise ConnectionDropped
 

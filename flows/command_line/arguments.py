@@ -29,6 +29,7 @@ _OWN_NAMES = {
     "outputs": "--output",
     "environment": "--env",
     "download": "--no-download",
+    "check_only": "--check",
 }
 """The options of parameters that are called otherwise on the command line."""
 
@@ -57,6 +58,13 @@ def run_parser(
         help_text = f"{field.description} (default: {field.default})".replace("%", "%%")
         pool.add_argument(option, dest=name, metavar=option.rpartition("-")[2].upper(), help=help_text)
     _add_clean_up(parser, clean_up)
+    parser.add_argument(
+        "--check",
+        dest="check_only",
+        action="store_true",
+        default=None,
+        help="only look for what would stand in the way: sign-in and roles, quotas, image, VM size, sizes",
+    )
     parser.add_argument("--verbose", action="store_true", help="show the log of the run, no progress bar")
     return parser
 
@@ -108,7 +116,8 @@ def flow_parameters(options: argparse.Namespace, given: Mapping[str, Any]) -> di
     deleted = dict.fromkeys((KEEP[word] for word in options.delete), True)
     groups = {"pool": pool, "clean_up": dict.fromkeys(kept, False) | deleted}
     shared = {
-        name: getattr(options, name) for name in ("output_dir", "download", "files_per_task", "account")
+        name: getattr(options, name)
+        for name in ("output_dir", "download", "files_per_task", "account", "check_only")
     }
     single = {**shared, **given}
     return {

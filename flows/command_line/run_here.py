@@ -11,7 +11,7 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
-from batch_tasks.errors import AccountError, InputError, RunError, TasksFailed
+from batch_tasks.errors import AccountError, InputError, PreFlightFailed, RunError, TasksFailed
 from batch_tasks.inputs import not_looked
 from batch_tasks.options import RunOptions
 from batch_tasks.report import RunReport
@@ -55,6 +55,9 @@ def run_here(
     except KeyboardInterrupt as error:
         terminal.complain(error, "Interrupted. What the run had made is deleted.")
         return INTERRUPTED
+    except PreFlightFailed as error:
+        terminal.complain(error)
+        return REFUSED
     except TasksFailed as error:
         terminal.conclude(error.report)
         terminal.complain(error)

@@ -36,6 +36,9 @@ def complain(error: BaseException, text: str | None = None) -> None:
 
 def conclude(report: RunReport) -> int:
     """Print what became of the files, and short outputs in full; returns the exit code."""
+    if not report.files:
+        print("Nothing stands in the way of this run. It was only checked: nothing was made.")
+        return 0
     folder = report.output_container or _from_here(report.output_dir)
     place = f"the container {folder}" if report.output_container else f"{folder}/"
     succeeded, total = len(report.succeeded), len(report.files)

@@ -1,0 +1,76 @@
+"""What can be known to go wrong is found here: before anything is made, all of it at once.
+
+Each module asks about one thing; nothing of what they do changes the account.
+"""
+
+from __future__ import annotations
+
+from batch_tasks.errors import PoolUnusable, PreFlightFailed
+from batch_tasks.options import PoolOptions
+from batch_tasks.plan import RunPlan
+from batch_tasks.pools import vm_size
+from batch_tasks.pools.existing import check_existing_pool
+from batch_tasks.pools.images import image_for
+from batch_tasks.pools.scaling import nodes_wanted
+from batch_tasks.pre_flight.access import batch_findings, blobs_findings
+from batch_tasks.pre_flight.findings import Findings
+from batch_tasks.pre_flight.quotas import Wanted, quota_findings
+from batch_tasks.pre_flight.requests import signatures, size_of_requests
+from batch_tasks.pre_flight.retirement import size_findings
+from batch_tasks.report import RunReport
+from batch_tasks.stage import log
+from batch_tasks.submit_tasks import SAS_MARGIN
+
+
+def pre_flight(plan: RunPlan, pool: PoolOptions) -> None:
+    """Refuse a run that cannot go well, before it makes anything; what is merely worth knowing is logged.
+
+    Raises:
+        PreFlightFailed: with every problem that was found.
+    """
+    found = findings(plan, pool)
+    for note in found.notes:
+        log().info(note)
+    if found.problems:
+        raise PreFlightFailed(found.problems)
+
+
+def nothing_run(plan: RunPlan, output_dir: str) -> RunReport:
+    """The report of a run that was only checked: it tells of no file."""
+    return RunReport(plan.names.workload, plan.names.flow_run_id, output_dir, ())
+
+
+def findings(plan: RunPlan, pool: PoolOptions) -> Findings:
+    """Everything there is to say about this run on the account that is signed in."""
+    found = Findings()
+    for check in (size_of_requests(plan), signatures(plan), _nodes(plan, pool)):
+        found.add(check)
+    found.add(blobs_findings(plan.names, plan.expires + SAS_MARGIN))
+    batch = batch_findings(plan.names, makes_pools=pool.kind != "existing")
+    found.add(batch)
+    if not batch.problems:  # who is not let in would be told the same again
+        found.add(_image(plan, pool))
+        found.add(_quotas(plan, pool))
+    return found
+
+
+def _nodes(plan: RunPlan, pool: PoolOptions) -> Findings:
+    if pool.kind == "existing":
+        return Findings()
+    found = Findings(vm_size.problems(pool.vm_size, pool.task_slots_per_node))
+    found.add(size_findings(pool.vm_size, plan.created.date()))
+    return found
+
+
+def _image(plan: RunPlan, pool: PoolOptions) -> Findings:
+    try:
+        if pool.kind == "existing":
+            return Findings(notes=check_existing_pool(pool.pool_id, plan.workload))
+        return Findings(notes=list(image_for(plan.workload, pool.vm_size, plan.created).warnings))
+    except PoolUnusable as error:
+        return Findings([str(error)])
+
+
+def _quotas(plan: RunPlan, pool: PoolOptions) -> Findings:
+    dedicated, spot = nodes_wanted(len(plan.tasks), pool)
+    return quota_findings(Wanted(pool.vm_size, dedicated, spot, new_pool=pool.kind != "existing"))
