@@ -179,9 +179,11 @@ def release(world: World, job: Job) -> Iterator[Instruction]:
 
 
 def awaits_release(world: World, job: Job) -> bool:
-    """Whether a node is still to come back that the release task has not ended on."""
-    has_one = job.release_task is not None
-    return has_one and any(node.state in _COMING_BACK for node in _to_release(world, job))
+    """Whether a node of the job's pool is still to come back that the release task has not ended on."""
+    if job.release_task is None or job.pool_id is None:
+        return False
+    mine = key(job.pool_id)
+    return any(node.state in _COMING_BACK and key(node.pool_id) == mine for node in _to_release(world, job))
 
 
 def _to_release(world: World, job: Job) -> Iterator[Node]:
