@@ -34,8 +34,6 @@ def place(world: World, pool_key: str) -> Iterator[Instruction]:
     for job in world.jobs_of_pool.get(pool_key, ()):
         if job.state is JobState.ACTIVE:
             yield from _place_job(world, pool_key, job)
-        elif job.release_task is not None and job.state in (JobState.TERMINATING, JobState.DELETING):
-            world.touch_job(job)  # a node may have come back that its release task was waiting for
 
 
 def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
