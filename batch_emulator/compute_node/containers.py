@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_emulator.compute_node.directories import NodeDirectories, RunDirectories
-from batch_emulator.resources import ContainerRun, Failure
+from batch_emulator.outcomes import ContainerRun, Failure
 
 ENGINES = ("docker", "podman")
 ENGINE_FAILED = 125

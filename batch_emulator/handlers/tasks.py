@@ -5,7 +5,7 @@ from batch_emulator.calls import Call, Reply, created, done, one
 from batch_emulator.handlers import jobs
 from batch_emulator.handlers.listing import listing, member
 from batch_emulator.resources import Document, Job, Task, key
-from batch_emulator.wire import creations, documents, envelope
+from batch_emulator.wire import creations, documents, envelope, job_tasks
 from batch_emulator.wire.values import timestamp
 
 
@@ -102,6 +102,19 @@ def replace(call: Call) -> Reply:
     task.modified = call.now
     task.etag = creations.new_etag(task.modified)
     return done(call, 200, task.etag, task.modified)
+
+
+def list_subtasks(call: Call) -> Reply:
+    """List the subtasks of a multi-instance task; there are none of any other (documented)."""
+    task = find(call)
+    return listing(
+        call,
+        "subtasks",
+        list(enumerate(task.subtasks))[1:],
+        render=lambda numbered: job_tasks.subtask(call.base_url, task, *numbered),
+        position=lambda numbered: numbered[0],
+        queried="subtasksinfo",
+    )
 
 
 def delete(call: Call) -> Reply:

@@ -54,6 +54,20 @@ class FreeSlots:
             self._free[node_id] = free
             self._by_free.setdefault(free, {})[node_id] = None
 
+    def find_several(
+        self, count: int, slots: int, preferred: str | None = None, fits: Callable[[str], bool] | None = None
+    ) -> list[str]:
+        """As many nodes as wanted, each with so many free slots; none if there are not enough."""
+        found: list[str] = []
+        condition = fits
+        while len(found) < count:
+            node_id = self.find(slots, preferred, condition)
+            if node_id is None:
+                return []
+            found.append(node_id)
+            condition = lambda other: other not in found and (fits is None or fits(other))  # noqa: E731
+        return found
+
     def find(
         self, slots: int, preferred: str | None = None, fits: Callable[[str], bool] | None = None
     ) -> str | None:

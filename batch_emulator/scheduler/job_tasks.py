@@ -12,8 +12,9 @@ from typing import Literal
 from batch_emulator.events import After, Instruction, RunExpired
 from batch_emulator.job_events import RunJobTask
 from batch_emulator.lifecycle import NodeState, TaskEvent, TaskState
-from batch_emulator.resources import Failure, Job, JobTask, JobTaskRun, Node, Outcome, Task, key
-from batch_emulator.scheduler import tasks
+from batch_emulator.outcomes import Failure, JobTaskRun, Outcome
+from batch_emulator.resources import Job, JobTask, Node, Task, key
+from batch_emulator.scheduler import multi_instance, tasks
 from batch_emulator.scheduler.world import WORKING, Run, World
 
 OUT_OF_TIME = Failure(
@@ -88,7 +89,8 @@ def _launch(world: World, job: Job, task: Task, run_id: int) -> Iterator[Instruc
     done = job.preparation.get(world.runs[run_id].node)
     if done is not None:
         done.used = True
-    yield from tasks.launch(world, job, task, run_id)
+    start = multi_instance.coordinate if task.instances else tasks.launch
+    yield from start(world, job, task, run_id)
 
 
 def _start(

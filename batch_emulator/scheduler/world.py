@@ -27,7 +27,7 @@ WORKING = frozenset({NodeState.IDLE, NodeState.RUNNING})
 """States in which a node takes tasks."""
 
 
-RunKind = Literal["task", "start task", "preparation", "release"]
+RunKind = Literal["task", "start task", "preparation", "release", "coordination"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ class Run:
     """The runner has it; a task that waits for its node to be prepared has no process yet."""
     ending: bool = False
     """It was told to end."""
+    primary: int = 0
+    """The run of the task that a coordination is for."""
+    instances: list[int] = field(default_factory=list)
+    """The coordinations of a multi-instance task."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from batch_emulator import events, job_events, node_events
 from batch_emulator.errors import BatchError
 from batch_emulator.events import Event
 from batch_emulator.lifecycle import JobState, NodeEvent, NodeState, PoolState, TaskState
-from batch_emulator.resources import Failure, Job, JobSchedule, JobTask, Outcome, Pool, Task, Timing, key
+from batch_emulator.outcomes import Failure, Outcome
+from batch_emulator.resources import Job, JobSchedule, JobTask, Pool, Task, Timing, key
 from batch_emulator.scheduler.world import WORKING
 from tests.batch_emulator.scheduler.world import FAILED, Stage
 
@@ -34,7 +35,7 @@ SPECIFICATION = {
     "constraints": {"maxWallClockTime": "PT1H"},
     "poolInfo": {"poolId": "p"},
 }
-ORDERS = (events.RunTask, events.RunStartTask, job_events.RunJobTask)
+ORDERS = (events.RunTask, events.RunStartTask, job_events.RunJobTask, job_events.RunCoordination)
 
 
 class Account(RuleBasedStateMachine):
@@ -231,6 +232,12 @@ class Account(RuleBasedStateMachine):
         for task_id in task_ids:
             self.submit(events.AddTask(job_id, self.task(job_id, task_id, 1, 1, None, [])))
 
+    @rule(job_id=JOBS, task_id=TASKS, instances=st.integers(1, 3), retries=st.integers(0, 1))
+    def add_multi_instance_task(self, job_id: str, task_id: str, instances: int, retries: int) -> None:
+        task = self.task(job_id, task_id, 1, retries, 400.0, [])
+        task.instances = instances
+        self.submit(events.AddTask(job_id, task))
+
     @rule(
         job_id=JOBS,
         task_id=TASKS,
@@ -361,6 +368,8 @@ class Account(RuleBasedStateMachine):
             if pool is None or job.state is not JobState.ACTIVE or full or job.preparation_task:
                 continue
             for _, task in _all(self.world.ready[job_key]):
+                if task.instances > 1:
+                    continue
                 slots = pool.slots_per_node if task.exclusive else task.slots
                 assert not any(
                     node.state in WORKING
@@ -408,5 +417,5 @@ def _all(ready: Any) -> list[tuple[str, Task]]:
 
 TestAccount = Account.TestCase
 TestAccount.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=250, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
