@@ -127,9 +127,7 @@ def plan(
     """
     if pool is None:
         raise Refused(_NO_CONTAINER_POOL)
-    engine = _engine(host)
-    extra = _run_options(settings)
-    logins = _logins(settings, pool)
+    engine, extra, logins = _engine(host), _run_options(settings), _logins(settings, pool)
     name = f"batch-{uuid.uuid4().hex}"
     # Not among the files of the node: its commands could read the login there.
     scratch = Path(tempfile.mkdtemp(prefix=f"{name}-"))
@@ -137,9 +135,7 @@ def plan(
     own = {variable: host[variable] for variable in _ENGINE_VARIABLES if variable in host}
     own |= _log_in(logins, scratch)
     command = [engine, "run", "--rm", "--name", name, "--cidfile", str(scratch / "id")]
-    command += [*_user(engine), *_mounts(settings, node, run, preparation)]
-    if str(settings.get("workingDirectory") or "").lower() != "containerimagedefault":
-        command += ["--workdir", str(run.working)]
+    command += [*_user(engine), *_mounts(settings, node, run, preparation), *_workdir(settings, run)]
     command += _by_name(passed, own)
     return Container(
         name,
@@ -171,6 +167,12 @@ def _user(engine: str) -> list[str]:
     if Path(engine).name == "podman":
         return ["--userns", "keep-id"]
     return ["--user", f"{os.getuid()}:{os.getgid()}"]
+
+
+def _workdir(settings: Mapping[str, Any], run: RunDirectories) -> list[str]:
+    if str(settings.get("workingDirectory") or "").lower() == "containerimagedefault":
+        return []
+    return ["--workdir", str(run.working)]
 
 
 def _mounts(
