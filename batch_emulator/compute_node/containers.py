@@ -117,9 +117,7 @@ def plan(
         argv: the command, which the image's entry point gets as its arguments.
         environment: all variables of the command.
         given: names of those that the user set.
-        node: directories of its node.
-        run: its own directories.
-        preparation: the directories of the job's preparation task, if it has one.
+        node, run, preparation: directories of its node, its own, and of the job's preparation task if any.
         host: the emulator's own environment, for the engine.
 
     Raises:
@@ -134,16 +132,10 @@ def plan(
     passed = _passed(environment, given)
     own = {variable: host[variable] for variable in _ENGINE_VARIABLES if variable in host}
     own |= _log_in(logins, scratch)
-    command = [engine, "run", "--rm", "--name", name, "--cidfile", str(scratch / "id")]
-    command += [*_user(engine), *_mounts(settings, node, run, preparation), *_workdir(settings, run)]
-    command += _by_name(passed, own)
-    return Container(
-        name,
-        (*command, *extra, settings["imageName"], *argv),
-        {**passed, **own},
-        (engine, "rm", "--force", name),
-        scratch,
-    )
+    command = [engine, "run", "--rm", "--name", name, "--cidfile", str(scratch / "id"), *_user(engine)]
+    command += [*_mounts(settings, node, run, preparation), *_workdir(settings, run), *_by_name(passed, own)]
+    whole = (*command, *extra, settings["imageName"], *argv)
+    return Container(name, whole, {**passed, **own}, (engine, "rm", "--force", name), scratch)
 
 
 def _passed(environment: Mapping[str, str], given: frozenset[str]) -> dict[str, str]:
