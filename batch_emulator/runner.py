@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batch_emulator import events, job_events, node_events
 from batch_emulator.clock import Clock
-from batch_emulator.compute_node import node_logs
+from batch_emulator.compute_node import multi_instance, node_logs
 from batch_emulator.compute_node.directories import NodeDirectories, remove_tree
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
@@ -18,7 +19,7 @@ from batch_emulator.compute_node.task_run import CommandRun, RunCommand, Service
 from batch_emulator.compute_node.transfers import Transfers, open_client
 from batch_emulator.events import Event, Instruction
 from batch_emulator.outcomes import Failure, Outcome
-from batch_emulator.resources import Account, Document, Node, Pool
+from batch_emulator.resources import Account, Document, Job, Node, Pool, Task
 
 log = logging.getLogger("batch_emulator")
 

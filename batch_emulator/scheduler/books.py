@@ -5,25 +5,32 @@ from typing import Literal
 
 from batch_emulator.resources import Task
 
+Need = tuple[bool, int, int]
+"""Whether a task needs a whole node, how many nodes, and how many slots."""
+
+
+def _need(task: Task) -> Need:
+    return task.exclusive, task.instances, task.slots
+
 
 class ReadyTasks:
     """The tasks of one job that only wait for slots, oldest first, kept apart by the slots they need.
 
-    An exclusive job manager is kept apart too: it needs a whole node, whatever its slots are.
+    Those that need a whole node, or several nodes, are kept apart too: they keep no other from running.
     """
 
     def __init__(self) -> None:
-        self._by_slots: dict[tuple[bool, int], dict[str, Task]] = {}
+        self._by_slots: dict[Need, dict[str, Task]] = {}
 
     def add(self, task_key: str, task: Task) -> None:
         """Put a task at the end."""
-        self._by_slots.setdefault((task.exclusive, task.slots), {})[task_key] = task
+        self._by_slots.setdefault(_need(task), {})[task_key] = task
 
     def discard(self, task_key: str, task: Task) -> None:
         """Take a task out, if it is there."""
-        group = self._by_slots.get((task.exclusive, task.slots))
+        group = self._by_slots.get(_need(task))
         if group and group.pop(task_key, None) and not group:
-            del self._by_slots[task.exclusive, task.slots]
+            del self._by_slots[_need(task)]
 
     def heads(self) -> Iterator[tuple[str, Task]]:
         """The oldest task of each size, the oldest of them first."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from batch_emulator.outcomes import JobTaskRun
-from batch_emulator.resources import Document, Job, JobTask
+from batch_emulator.resources import Document, Job, JobTask, Subtask, Task
 from batch_emulator.wire.documents import failure_info, task_directory
 from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import timestamp

@@ -417,5 +417,5 @@ def _all(ready: Any) -> list[tuple[str, Task]]:
 
 TestAccount = Account.TestCase
 TestAccount.settings = settings(
-    max_examples=250, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
