@@ -74,7 +74,7 @@ clean: ## remove what was set up here
 
 $(ENVIRONMENT): pyproject.toml uv.lock | $(UV)
 	@echo "Installing the Python packages into .venv ..."
-	@$(UV) sync --quiet --locked --extra local
+	@$(UV) sync --quiet --locked
 	@touch $@
 
 $(AZURITE): package.json package-lock.json | $(ENVIRONMENT)
