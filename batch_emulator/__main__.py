@@ -62,7 +62,7 @@ def _emulator(options: argparse.Namespace, root: Path, url: str) -> "Emulator":
     from batch_emulator import delays, faults  # noqa: PLC0415
     from batch_emulator.clock import SteppedClock, WallClock  # noqa: PLC0415
     from batch_emulator.emulator import Emulator  # noqa: PLC0415
-    from batch_emulator.routes import OPERATIONS  # noqa: PLC0415
+    from batch_emulator.operations import OPERATIONS  # noqa: PLC0415
     from batch_emulator.simulation.work import Profile, profile  # noqa: PLC0415
 
     simulated = None

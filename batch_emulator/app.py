@@ -24,7 +24,8 @@ from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
 from batch_emulator.handlers import control, retired
-from batch_emulator.routes import Operation, route
+from batch_emulator.operations import Operation
+from batch_emulator.routes import route
 from batch_emulator.wire import envelope
 
 log = logging.getLogger("batch_emulator")
