@@ -117,7 +117,9 @@ def plan(
         argv: the command, which the image's entry point gets as its arguments.
         environment: all variables of the command.
         given: names of those that the user set.
-        node, run, preparation: directories of its node, its own, and of the job's preparation task if any.
+        node: directories of its node.
+        run: its own directories.
+        preparation: those of the job's preparation task, if it has one.
         host: the emulator's own environment, for the engine.
 
     Raises:
