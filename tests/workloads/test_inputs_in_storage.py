@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from prefect import get_client
 
 from batch_tasks.clients import blob_service, read_container_url, signed_in
 from batch_tasks.errors import InputError
@@ -68,6 +69,12 @@ def test_a_list_may_hold_urls_with_their_own_signature(
     report = top_n_words([f"@{tmp_path / 'list'}"], output_dir=str(tmp_path / "out"))
     assert [file.key for file in report.succeeded] == ["d.txt", "a.txt"]
     assert "sig=" not in repr(report)
+    report = top_n_words([f"{books}/other?{query}"], output_dir=str(tmp_path / "out"))
+    assert [file.key for file in report.succeeded] == ["d.txt"]
+    with get_client(sync_client=True) as client:
+        name_of_run = client.read_flow_run(UUID(report.flow_run_id)).name
+    assert name_of_run.startswith("top-n-words of other (")
+    assert "sig" not in name_of_run
 
 
 def test_what_is_not_there_is_refused_before_anything_is_made(books: str, tmp_path: Path) -> None:
