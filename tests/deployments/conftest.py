@@ -21,7 +21,7 @@ COMMANDS = [
 ]
 IN_TERMINALS = ("make ui", "make worker")
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE = 120.0
+PATIENCE = 200.0
 
 
 @dataclass(frozen=True)
