@@ -31,11 +31,9 @@ def create(call: Call) -> Reply:
 def create_collection(call: Call) -> Reply:
     """Add up to 100 tasks; each has its own result, and the whole answers 200 even if some were refused."""
     job = jobs.find(call)
-    given = call.body["value"] if isinstance(call.body, dict) else []
-    results = [
-        _result(call, job, checked, body.get("id"))
-        for checked, body in zip(schema.check_tasks(call.body), given, strict=True)
-    ]
+    checked = schema.check_tasks(call.body)
+    given = call.body["value"]
+    results = [_result(call, job, one, body.get("id")) for one, body in zip(checked, given, strict=True)]
     return Reply(200, envelope.listing(call.base_url, "taskaddresult", results))
 
 
