@@ -91,7 +91,10 @@ class Server:
                 loop.remove_reader(stream)
                 self._uvicorn.stop()
 
-        loop.add_reader(stream, readable)
+        try:
+            loop.add_reader(stream, readable)
+        except PermissionError:  # a file or /dev/null: there is nobody at its other end
+            self._uvicorn.stop()
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until told to stop."""
