@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "pydantic": ("flows/", "batch_tasks/"),
     "pydantic_settings": ("batch_tasks/settings.py",),
     "rich": ("flows/command_line/",),
+    "h11": ("batch_emulator/server.py",),
     "starlette": ("batch_emulator/app.py", "batch_emulator/server.py"),
     "uvicorn": ("batch_emulator/server.py", "flows/local_stack/serve_prefect.py"),
     "httpx": ("batch_emulator/compute_node/", "benchmarks/"),
