@@ -61,8 +61,9 @@ worker: $(ENVIRONMENT) $(AZURITE) ## run what is due in Prefect on this machine,
 	PREFECT_WORKER_QUERY_SECONDS=2 PREFECT_WORKER_ENABLE_CANCELLATION=true \
 	.venv/bin/prefect worker start --pool azure-batch --type process
 
-bench: $(ENVIRONMENT) ## the node script against the obvious way to write it
+bench: $(ENVIRONMENT) $(AZURITE) ## the node script and the emulator beside what they compare with
 	.venv/bin/python benchmarks/node_top_n_words.py
+	.venv/bin/python benchmarks/emulator.py
 
 clean: ## remove what was set up here
 	rm -rf .venv node_modules .local .prefect

@@ -38,6 +38,9 @@ async def _serve(options: argparse.Namespace, root: Path) -> None:
     from batch_emulator.tokens import BearerToken  # noqa: PLC0415
 
     listener = socket.create_server((options.host, options.port), family=_family(options.host))
+    # Its connections inherit this. Without it an answer's second packet waits 40 ms for the caller's
+    # delayed acknowledgement; asyncio sets it only on sockets that name their protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     origin = f"{'https' if options.tls_cert else 'http'}://{_bracketed(options.host)}:{port}"
     url = origin + options.path_prefix
@@ -59,7 +62,7 @@ def _emulator(options: argparse.Namespace, root: Path, url: str) -> "Emulator":
     from batch_emulator import delays, faults  # noqa: PLC0415
     from batch_emulator.clock import SteppedClock, WallClock  # noqa: PLC0415
     from batch_emulator.emulator import Emulator  # noqa: PLC0415
-    from batch_emulator.routes import OPERATIONS  # noqa: PLC0415
+    from batch_emulator.operations import OPERATIONS  # noqa: PLC0415
     from batch_emulator.simulation.work import Profile, profile  # noqa: PLC0415
 
     simulated = None

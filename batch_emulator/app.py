@@ -8,6 +8,7 @@ Errors of all of them become the service's error document in one place.
 
 import json
 import logging
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +25,8 @@ from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
 from batch_emulator.handlers import control, retired
-from batch_emulator.routes import Operation, route
+from batch_emulator.operations import Operation
+from batch_emulator.routes import route
 from batch_emulator.wire import envelope
 
 log = logging.getLogger("batch_emulator")
@@ -81,7 +83,7 @@ class App:
             reply = await self._answer(request, base_url, request_id)
         except errors.BatchError as error:
             reply = self._refusal(error, base_url, request_id)
-        except request_faults.ConnectionDropped:
+        except (request_faults.ConnectionDropped, ClientDisconnect):
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
@@ -134,9 +136,17 @@ async def _body(request: Request) -> Any:
     if not content:
         return None
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise errors.InvalidRequestBody(Reason=str(error)) from None
+
+
+def _number(text: str) -> float:
+    """A number that JSON can say again: neither NaN nor one too large for a double."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a number that can be kept")
+    return number
 
 
 def _response(request: Request, reply: Reply, request_id: str) -> Response:

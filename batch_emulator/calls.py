@@ -40,6 +40,7 @@ class Call:
         Raises:
             ConditionNotMet: it is refused.
             ConditionNotMetOnRead: it is refused, as there is nothing newer to read.
+            InvalidHeaderValue: a date among them is none.
         """
         if not _conditions_met(self.headers, etag, modified):
             raise errors.ConditionNotMetOnRead if self.method in ("GET", "HEAD") else errors.ConditionNotMet
@@ -54,7 +55,13 @@ def _conditions_met(headers: Mapping[str, str], etag: str, modified: float) -> b
         "if-modified-since": lambda sent: last_modified > values.parse_http_date(sent),
         "if-unmodified-since": lambda sent: last_modified <= values.parse_http_date(sent),
     }
-    return all(check(headers[name]) for name, check in checks.items() if name in headers)
+    for name, check in checks.items():
+        try:
+            if name in headers and not check(headers[name]):
+                return False
+        except ValueError as error:
+            raise errors.InvalidHeaderValue(HeaderName=name, Reason=str(error)) from None
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from batch_emulator.clock import Clock, sleep
 from batch_emulator.compute_node.task_run import CommandRun, RunCommand, Services
-from batch_emulator.resources import Outcome
+from batch_emulator.outcomes import Outcome
 from batch_emulator.scheduler import Delays
 from batch_emulator.tables import Mistake, read_table
 

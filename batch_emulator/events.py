@@ -8,7 +8,8 @@ resources apart that bear the same id one after the other, so that a late event 
 from dataclasses import dataclass
 from typing import Literal
 
-from batch_emulator.resources import AutoScale, Disposal, Document, Job, Outcome, Pool, Task
+from batch_emulator.outcomes import Outcome
+from batch_emulator.resources import AutoScale, Disposal, Document, Job, Pool, Task
 
 
 class Event:

@@ -91,6 +91,19 @@ class UpdateTask(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunCoordination(Instruction):
+    """Run the coordination command of a multi-instance task on a node, then report RunEnded."""
+
+    run: int
+    pool: str
+    node: str
+    job: str
+    task: str
+    instance: int
+    """0 is the primary."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunJobTask(Instruction):
     """Run the preparation or release task of a job on a node, then report RunEnded."""
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 from batch_emulator.events import Event, Instruction
 from batch_emulator.lifecycle import NodeEvent
-from batch_emulator.resources import Disposal, Failure, NodeUser, Pool
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Disposal, NodeUser, Pool
 
 RestartKind = Literal[NodeEvent.REBOOT, NodeEvent.REIMAGE, NodeEvent.DEALLOCATE]
 

@@ -20,56 +20,11 @@ from batch_emulator.lifecycle import (
     PoolState,
     TaskState,
 )
+from batch_emulator.outcomes import Failure, JobTaskRun, Outcome, StartTaskRun
 
 Document = dict[str, Any]
-Category = Literal["UserError", "ServerError"]
 Disposal = Literal["requeue", "terminate", "taskcompletion", "retaineddata"]
 """What becomes of the tasks on a node that goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a run did not succeed: the `failureInfo` of a task or start task."""
-
-    category: Category
-    code: str
-    message: str
-    details: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerRun:
-    """The container that a command ran in (`containerInfo`): its id, and its state as the engine calls it."""
-
-    id: str
-    state: str
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one run of a command ended. `exit_code` is None when no process was started."""
-
-    started: float
-    ended: float
-    exit_code: int | None
-    failure: Failure | None = None
-    container: ContainerRun | None = None
-
-
-@dataclass(slots=True)
-class StartTaskRun:
-    """What a node tells about its start task (`startTaskInfo`)."""
-
-    started: float
-    document: Document = field(default_factory=dict)
-    """The start task as it was when the node booted: a changed one counts from the next boot (documented)."""
-    ended: float | None = None
-    exit_code: int | None = None
-    failure: Failure | None = None
-    retries: int = 0
-    last_retry: float | None = None
-    container: ContainerRun | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +149,17 @@ class Pool:
 
 
 @dataclass(slots=True)
+class Subtask:
+    """The coordination of a multi-instance task on one of its nodes."""
+
+    pool_id: str
+    node_id: str
+    run: int
+    started: float | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(slots=True)
 class Task:
     """One command to run on a node."""
 
@@ -228,6 +194,10 @@ class Task:
     files_removed: bool = False
     waiting_for: int = 0
     """How many of its dependencies are not met yet."""
+    instances: int = 0
+    """How many nodes a multi-instance task needs; 0 if it is none."""
+    subtasks: list[Subtask] = field(default_factory=list)
+    """Of its last attempt, the primary's own first."""
     exclusive: bool = False
     """A job manager that has its node for itself."""
     dedicated_only: bool = False
@@ -270,24 +240,6 @@ class JobTask:
     wall_clock: float | None = None
     waits_for_success: bool = True
     reruns_after_reboot: bool = True
-
-
-@dataclass(slots=True)
-class JobTaskRun:
-    """A job preparation or release task on one node."""
-
-    node_id: str
-    pool_id: str
-    started: float
-    run: int | None = None
-    """Its run, while it is in one."""
-    outcome: Outcome | None = None
-    retries: int = 0
-    last_retry: float | None = None
-    interrupted: bool = False
-    """It was ended from outside, so that its outcome says nothing about the node."""
-    used: bool = False
-    """A task of the job was started on the node since."""
 
 
 @dataclass(slots=True)

@@ -2,27 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batch_emulator import events, job_events, node_events
 from batch_emulator.clock import Clock
-from batch_emulator.compute_node import node_logs
+from batch_emulator.compute_node import multi_instance, node_logs
 from batch_emulator.compute_node.directories import NodeDirectories, remove_tree
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
 from batch_emulator.compute_node.task_run import CommandRun, RunCommand, Services, run_command
 from batch_emulator.compute_node.transfers import Transfers, open_client
 from batch_emulator.events import Event, Instruction
-from batch_emulator.resources import Account, Document, Failure, Node, Outcome, Pool
+from batch_emulator.outcomes import Failure, Outcome
+from batch_emulator.resources import Account, Document, Job, Node, Pool, Task
 
 log = logging.getLogger("batch_emulator")
 
 UNKNOWN = Failure("ServerError", "Unknown", "The node agent failed; the emulator's own log has the reason.")
 
+RunOrder = events.RunTask | events.RunStartTask | job_events.RunJobTask | job_events.RunCoordination
 Place = tuple[str, ...]
 """What acts that must not overlap have in common: pool, node, and for a task its job and id."""
 
@@ -95,7 +98,12 @@ class Runner:
             match instruction:
                 case events.After(seconds, event):
                     self._clock.call_later(seconds, partial(self._report, event))
-                case events.RunTask() | job_events.RunJobTask() | events.RunStartTask():
+                case (
+                    events.RunTask()
+                    | events.RunStartTask()
+                    | job_events.RunJobTask()
+                    | job_events.RunCoordination()
+                ):
                     self._run_order(instruction)
                 case events.Kill(run):
                     if run in self._ends:
@@ -134,12 +142,14 @@ class Runner:
 
         task.add_done_callback(forget)
 
-    def _run_order(self, order: events.RunTask | job_events.RunJobTask | events.RunStartTask) -> None:
+    def _run_order(self, order: RunOrder) -> None:
         match order:
             case events.RunTask():
                 self._run_task(order)
             case job_events.RunJobTask():
                 self._run_job_task(order)
+            case job_events.RunCoordination():
+                self._run_coordination(order)
             case events.RunStartTask():
                 self._run_start_task(order)
 
@@ -147,16 +157,42 @@ class Runner:
         job = self._account.jobs[order.job]
         task = job.tasks[order.task]
         pool = self._account.pools[order.pool]
-        prepared_by = job.preparation_task.id if job.preparation_task else None
         run = CommandRun(
             node=self._compute_node(pool, pool.nodes[order.node]),
-            identity=RunIdentity(
-                kind=RunKind.TASK, job_id=job.id, task_id=task.id, preparation_id=prepared_by
-            ),
+            identity=_identity(job, task),
             job_settings=job.document.get("commonEnvironmentSettings", ()),
             **_command(task.document, pool),
         )
+        if task.instances:
+            run = replace(run, settings=self._multi_instance_settings(run, task), continues=True)
         self._begin(order.run, (order.pool, order.node, job.id, task.id), run)
+
+    def _run_coordination(self, order: job_events.RunCoordination) -> None:
+        job = self._account.jobs[order.job]
+        task = job.tasks[order.task]
+        pool = self._account.pools[order.pool]
+        wanted = task.document["multiInstanceSettings"]
+        run = CommandRun(
+            node=self._compute_node(pool, pool.nodes[order.node]),
+            identity=replace(_identity(job, task), instance=order.instance),
+            job_settings=job.document.get("commonEnvironmentSettings", ()),
+            **{**_command(task.document, pool), "resource_files": (), "output_files": ()},
+        )
+        run = replace(
+            run,
+            command_line=wanted["coordinationCommandLine"],
+            common_files=wanted.get("commonResourceFiles", ()),
+            settings=self._multi_instance_settings(run, task),
+        )
+        self._begin(order.run, (order.pool, order.node, job.id, task.id), run)
+
+    def _multi_instance_settings(self, run: CommandRun, task: Task) -> list[Mapping[str, Any]]:
+        addresses = [
+            self._account.pools[subtask.pool_id.lower()].nodes[subtask.node_id].ip_address
+            for subtask in task.subtasks
+        ]
+        directory = run.identity.directories(run.node).task
+        return [*run.settings, *multi_instance.settings(addresses, run.identity.instance, directory)]
 
     def _run_job_task(self, order: job_events.RunJobTask) -> None:
         job = self._account.jobs[order.job]
@@ -224,6 +260,11 @@ class Runner:
         await node_logs.upload(
             names, text, directories, self._services.transfers, order.container_url, order.directory
         )
+
+
+def _identity(job: Job, task: Task) -> RunIdentity:
+    prepared_by = job.preparation_task.id if job.preparation_task else None
+    return RunIdentity(kind=RunKind.TASK, job_id=job.id, task_id=task.id, preparation_id=prepared_by)
 
 
 def _command(document: Document, pool: Pool) -> dict[str, Any]:

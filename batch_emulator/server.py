@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import h11
 import uvicorn
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batch_emulator.faults.requests import ConnectionDropped
@@ -55,6 +57,7 @@ class Server:
         self._app = app
         config = uvicorn.Config(
             self._answer,
+            http="h11",
             interface="asgi3",
             log_level="warning",
             access_log=False,
@@ -69,6 +72,8 @@ class Server:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
+        except (ClientDisconnect, h11.LocalProtocolError):
+            pass  # the caller is gone, or has been told that the rest of its request is none
         except ConnectionDropped:
             for connection in list(self._uvicorn.server_state.connections):
                 transport = getattr(connection, "transport", None)
@@ -86,7 +91,10 @@ class Server:
                 loop.remove_reader(stream)
                 self._uvicorn.stop()
 
-        loop.add_reader(stream, readable)
+        try:
+            loop.add_reader(stream, readable)
+        except PermissionError:  # a file or /dev/null: there is nobody at its other end
+            self._uvicorn.stop()
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until told to stop."""

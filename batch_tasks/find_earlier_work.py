@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from azure.batch.models import BatchAllTasksCompleteMode, BatchJob, BatchJobUpdateOptions
+from azure.batch.models import BatchJob
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks import naming
@@ -159,20 +159,19 @@ def _stored(container: str) -> Mapping[str, Stored]:
 
 
 def _active_job(plan: RunPlan) -> BatchJob | None:
-    """The job of an earlier attempt, held open so that it cannot end while it is looked at.
+    """The job of an earlier attempt; None when there is none, when it ended, or with too little time left.
 
-    None when there is none, when it ended, or when it has so little time left that it is better made anew.
+    It may end while it is looked at, but only with all its tasks in it and done: it is told to end with them
+    after the last was submitted, never before, and that cannot be taken back (documented: 400).
     """
     job_id = plan.names.job_id
-    held = BatchJobUpdateOptions(all_tasks_complete_mode=BatchAllTasksCompleteMode.NO_ACTION)
     try:
         job = patiently(
             lambda: batch_client().get_job(job_id, select=["id,state,metadata"]), patience=FIRST_CONTACT
         )
-        if wire_value(job.state) in _ENDED:
-            return None
-        patiently(lambda: batch_client().update_job(job_id, held))
-    except (ResourceNotFoundError, ResourceExistsError):  # 409: it has just ended
+    except ResourceNotFoundError:
+        return None
+    if wire_value(job.state) in _ENDED:
         return None
     expires = _expires(job)
     if expires is not None and expires - datetime.now(UTC) < (plan.expires - plan.created) * _SHARE_OF_TIME:

@@ -53,12 +53,17 @@ class StoredFile:
     @property
     def path(self) -> str:
         """The URL as people read it: not signed, nothing in it escaped."""
-        return unquote(self.url.partition("?")[0])
+        return unquote(unsigned(self.url))
 
 
 def is_url(source: str) -> bool:
     """Whether a source of inputs is a URL rather than a path."""
     return _SCHEME.match(source) is not None
+
+
+def unsigned(source: str) -> str:
+    """A source of inputs as people may see it: a URL without its query, which signs it; a path as it is."""
+    return source.partition("?")[0] if is_url(source) else source
 
 
 def stored_place(url: str) -> StoredPlace:
@@ -73,7 +78,7 @@ def stored_place(url: str) -> StoredPlace:
     container, path = names[len(account) : len(account) + 1], names[len(account) + 1 :]
     if not parts.hostname or not container or not container[0]:
         problem = (
-            f"The URL {url.partition('?')[0]!r} names no container: write https://<account>.blob.core.windows"
+            f"The URL {unsigned(url)!r} names no container: write https://<account>.blob.core.windows"
             ".net/<container>, with a blob or a folder behind it unless you mean all of it."
         )
         raise InputError([problem])

@@ -21,6 +21,7 @@ from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
+from batch_tasks.stored_inputs import unsigned
 from flows import run_events
 from flows.run_artifacts import (
     files_table,
@@ -38,7 +39,8 @@ _OURS = ("files:", "failed-files:", "outcome:")
 
 def run_name() -> str:
     """The name of a flow run that works on `input_files`: `top-n-words of texts and 2 more`."""
-    sources = [str(source) for source in runtime.flow_run.parameters.get("input_files") or ()]
+    # Without what signs a URL: names are shown to all.
+    sources = [unsigned(str(source)) for source in runtime.flow_run.parameters.get("input_files") or ()]
     first = PurePath(sources[0]).name or sources[0] if sources else "nothing"
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
     return f"{runtime.flow_run.flow_name} of {plain(first)[:60]}{more}"

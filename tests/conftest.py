@@ -60,7 +60,7 @@ def azurite() -> Iterator[BlobAccount]:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
-    with with_programs(without_azure(os.environ)) as env, running_emulator(env) as starting:
+    with running_emulator(with_programs(without_azure(os.environ))) as starting:
         yield starting.account()
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_emulator.compute_node.directories import NodeDirectories, RunDirectories
-from batch_emulator.resources import ContainerRun, Failure
+from batch_emulator.outcomes import ContainerRun, Failure
 
 ENGINES = ("docker", "podman")
 ENGINE_FAILED = 125
@@ -84,6 +84,20 @@ class Container:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
+def _engine(host: Mapping[str, str]) -> str:
+    engine = next(filter(None, (shutil.which(name, path=host.get("PATH")) for name in ENGINES)), None)
+    if engine is None:
+        raise Refused(_NO_ENGINE)
+    return engine
+
+
+def _run_options(settings: Mapping[str, Any]) -> list[str]:
+    try:
+        return shlex.split(settings.get("containerRunOptions") or "")
+    except ValueError as error:
+        raise Refused(_invalid(f"containerRunOptions: {error}")) from None
+
+
 def plan(
     settings: Mapping[str, Any],
     pool: Mapping[str, Any] | None,
@@ -105,7 +119,7 @@ def plan(
         given: names of those that the user set.
         node: directories of its node.
         run: its own directories.
-        preparation: the directories of the job's preparation task, if it has one.
+        preparation: those of the job's preparation task, if it has one.
         host: the emulator's own environment, for the engine.
 
     Raises:
@@ -113,39 +127,33 @@ def plan(
     """
     if pool is None:
         raise Refused(_NO_CONTAINER_POOL)
-    engine = next(filter(None, (shutil.which(name, path=host.get("PATH")) for name in ENGINES)), None)
-    if engine is None:
-        raise Refused(_NO_ENGINE)
-    try:
-        extra = shlex.split(settings.get("containerRunOptions") or "")
-    except ValueError as error:
-        raise Refused(_invalid(f"containerRunOptions: {error}")) from None
-    logins = _logins(settings, pool)
+    engine, extra, logins = _engine(host), _run_options(settings), _logins(settings, pool)
     name = f"batch-{uuid.uuid4().hex}"
     # Not among the files of the node: its commands could read the login there.
     scratch = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    passed = {
+    passed = _passed(environment, given)
+    own = {variable: host[variable] for variable in _ENGINE_VARIABLES if variable in host}
+    own |= _log_in(logins, scratch)
+    command = [engine, "run", "--rm", "--name", name, "--cidfile", str(scratch / "id"), *_user(engine)]
+    command += [*_mounts(settings, node, run, preparation), *_workdir(settings, run), *_by_name(passed, own)]
+    whole = (*command, *extra, settings["imageName"], *argv)
+    return Container(name, whole, {**passed, **own}, (engine, "rm", "--force", name), scratch)
+
+
+def _passed(environment: Mapping[str, str], given: frozenset[str]) -> dict[str, str]:
+    """The variables that go into the container: the user's and the service's, not the host's."""
+    return {
         variable: value
         for variable, value in environment.items()
         if variable in given or variable.startswith(("AZ_BATCH_", "CCP_"))
     }
-    own = {variable: host[variable] for variable in _ENGINE_VARIABLES if variable in host}
-    own |= _log_in(logins, scratch)
-    command = [engine, "run", "--rm", "--name", name, "--cidfile", str(scratch / "id")]
-    command += [*_user(engine), *_mounts(settings, node, run, preparation)]
-    if str(settings.get("workingDirectory") or "").lower() != "containerimagedefault":
-        command += ["--workdir", str(run.working)]
-    for variable, value in sorted(passed.items()):
-        # Only by name, so that no value stands in the list of processes; what the engine itself needs
-        # under the same name has to be told.
-        command += ["--env", f"{variable}={value}" if variable in own else variable]
-    return Container(
-        name,
-        (*command, *extra, settings["imageName"], *argv),
-        {**passed, **own},
-        (engine, "rm", "--force", name),
-        scratch,
-    )
+
+
+def _by_name(passed: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
+    # Only by name, so that no value stands in the list of processes; what the engine itself needs
+    # under the same name has to be told.
+    pairs = ((name, f"{name}={value}" if name in own else name) for name, value in sorted(passed.items()))
+    return [word for _, text in pairs for word in ("--env", text)]
 
 
 def _user(engine: str) -> list[str]:
@@ -153,6 +161,12 @@ def _user(engine: str) -> list[str]:
     if Path(engine).name == "podman":
         return ["--userns", "keep-id"]
     return ["--user", f"{os.getuid()}:{os.getgid()}"]
+
+
+def _workdir(settings: Mapping[str, Any], run: RunDirectories) -> list[str]:
+    if str(settings.get("workingDirectory") or "").lower() == "containerimagedefault":
+        return []
+    return ["--workdir", str(run.working)]
 
 
 def _mounts(

@@ -56,6 +56,8 @@ class RunIdentity:
     task_id: str | None = None
     preparation_id: str | None = None
     """Id of the job's preparation task, when the job has one."""
+    instance: int = 0
+    """Which instance of a multi-instance task; 0 is the primary, or the only one."""
 
     def directories(self, node: ComputeNode) -> RunDirectories:
         """Where it runs on `node`."""
@@ -63,7 +65,8 @@ class RunIdentity:
             return node.directories.start_task
         if self.job_id is None or self.task_id is None:
             raise ValueError(f"a {self.kind.value} needs a job id and a task id")
-        return node.directories.task(self.job_id, self.task_id)
+        directories = node.directories.task(self.job_id, self.task_id)
+        return RunDirectories(directories.task / str(self.instance)) if self.instance else directories
 
 
 def task_environment(

@@ -5,7 +5,8 @@ Its agent's log tells what the emulator knows of the node; the outputs of the st
 
 from batch_emulator.compute_node.directories import NodeDirectories
 from batch_emulator.compute_node.transfers import Transfers
-from batch_emulator.resources import Failure, Node
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Node
 from batch_emulator.wire.values import timestamp
 
 AGENT_LOG = "agent.log"

@@ -16,7 +16,7 @@ from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.file_patterns import FilePattern, Found
 from batch_emulator.compute_node.storage_answers import TransferError, Trouble, without_query
 from batch_emulator.compute_node.transfers import Transfers, for_each
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 
 _MISSING = Failure(
     "UserError",

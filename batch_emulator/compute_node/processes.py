@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 
 KILL_GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL (assumed; the service documents none)."""

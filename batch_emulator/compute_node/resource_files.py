@@ -14,7 +14,7 @@ from typing import Any
 
 from batch_emulator.compute_node.storage_answers import TransferError, Trouble, blob_url
 from batch_emulator.compute_node.transfers import Transfers, for_each
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 
 DEFAULT_MODE = "0770"  # documented
 

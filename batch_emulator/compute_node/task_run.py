@@ -18,7 +18,7 @@ from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, task_environment
 from batch_emulator.compute_node.processes import KILL_GRACE, Launcher, LaunchFailed
 from batch_emulator.compute_node.transfers import Transfers, in_thread
-from batch_emulator.resources import ContainerRun, Failure, Outcome
+from batch_emulator.outcomes import ContainerRun, Failure, Outcome
 
 log = logging.getLogger("batch_emulator")
 
@@ -44,6 +44,10 @@ class CommandRun:
     command_line: str
     resource_files: Sequence[Mapping[str, Any]] = ()
     output_files: Sequence[Mapping[str, Any]] = ()
+    common_files: Sequence[Mapping[str, Any]] = ()
+    """Resource files for the directory above the working directory (of multi-instance tasks)."""
+    continues: bool = False
+    """The directories are left as an earlier command of the same attempt left them."""
     job_settings: Sequence[Mapping[str, Any]] = ()
     settings: Sequence[Mapping[str, Any]] = ()
     container: Mapping[str, Any] | None = None
@@ -124,17 +128,26 @@ class _Attempt:
 
     async def prepare(self, directories: RunDirectories) -> Failure | None:
         """Make the directories and fetch the resource files."""
+        if self.run.continues:
+            return await self.fetch(directories)
         try:
             await in_thread(directories.prepare) if _exists(directories) else directories.prepare()
         except OSError as error:
             code = "DiskFull" if error.errno == errno.ENOSPC else "ResourceDirectoryCreateFailed"
             message = f"The task's directory could not be made: {error.strerror}."
             return Failure("ServerError", code, message)
-        if not self.run.resource_files:
-            return None
-        return await resource_files.fetch(
-            self.run.resource_files, directories.working, self.services.transfers
-        )
+        return await self.fetch(directories)
+
+    async def fetch(self, directories: RunDirectories) -> Failure | None:
+        """Fetch the resource files."""
+        for files, where in (
+            (self.run.common_files, directories.task),
+            (self.run.resource_files, directories.working),
+        ):
+            failure = await resource_files.fetch(files, where, self.services.transfers) if files else None
+            if failure is not None:
+                return failure
+        return None
 
     async def run_anywhere(
         self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]

@@ -12,7 +12,7 @@ from batch_emulator.compute_node.task_run import EXIT_CODE_FAILURE, CommandRun, 
 from batch_emulator.faults import kinds
 from batch_emulator.faults.kinds import RunFault
 from batch_emulator.faults.rules import Rules, like
-from batch_emulator.resources import Failure, Outcome
+from batch_emulator.outcomes import Failure, Outcome
 from batch_emulator.wire.values import parse_timestamp
 
 KILLED = 137

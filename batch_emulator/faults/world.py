@@ -11,7 +11,8 @@ from batch_emulator.faults.kinds import Fault
 from batch_emulator.faults.rules import Rule, Rules, like
 from batch_emulator.lifecycle import NODE, AllocationState, NodeEvent
 from batch_emulator.node_events import BreakNode, FailResize, LoseContact, PreemptNode, RegainContact
-from batch_emulator.resources import Failure, Node, Pool, key
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Node, Pool, key
 from batch_emulator.scheduler import Quotas, World
 
 _STRIKES: dict[type[Fault], NodeEvent] = {

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from batch_emulator import errors, images
 from batch_emulator.calls import Call, Reply
+from batch_emulator.operations import Operation
 from batch_emulator.resources import Document
-from batch_emulator.routes import Operation
 from batch_emulator.versions import CURRENT, IMAGES_LISTED, Version
 from batch_emulator.wire import envelope
 

@@ -5,7 +5,7 @@ from batch_emulator.calls import Call, Reply, created, done, one
 from batch_emulator.handlers import jobs
 from batch_emulator.handlers.listing import listing, member
 from batch_emulator.resources import Document, Job, Task, key
-from batch_emulator.wire import creations, documents, envelope
+from batch_emulator.wire import creations, documents, envelope, job_tasks
 from batch_emulator.wire.values import timestamp
 
 
@@ -31,11 +31,9 @@ def create(call: Call) -> Reply:
 def create_collection(call: Call) -> Reply:
     """Add up to 100 tasks; each has its own result, and the whole answers 200 even if some were refused."""
     job = jobs.find(call)
-    given = call.body["value"] if isinstance(call.body, dict) else []
-    results = [
-        _result(call, job, checked, body.get("id"))
-        for checked, body in zip(schema.check_tasks(call.body), given, strict=True)
-    ]
+    checked = schema.check_tasks(call.body)
+    given = call.body["value"]
+    results = [_result(call, job, one, body.get("id")) for one, body in zip(checked, given, strict=True)]
     return Reply(200, envelope.listing(call.base_url, "taskaddresult", results))
 
 
@@ -102,6 +100,19 @@ def replace(call: Call) -> Reply:
     task.modified = call.now
     task.etag = creations.new_etag(task.modified)
     return done(call, 200, task.etag, task.modified)
+
+
+def list_subtasks(call: Call) -> Reply:
+    """List the subtasks of a multi-instance task; there are none of any other (documented)."""
+    task = find(call)
+    return listing(
+        call,
+        "subtasks",
+        list(enumerate(task.subtasks))[1:],
+        render=lambda numbered: job_tasks.subtask(call.base_url, task, *numbered),
+        position=lambda numbered: numbered[0],
+        queried="subtasksinfo",
+    )
 
 
 def delete(call: Call) -> Reply:

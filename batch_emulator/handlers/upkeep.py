@@ -1,6 +1,7 @@
 """The operations that change compute nodes: restarting them, setting them aside, their user accounts."""
 
 from typing import Any
+from urllib.parse import quote
 
 from batch_emulator import schema
 from batch_emulator.calls import Call, Reply, created, done
@@ -88,7 +89,8 @@ def create_user(call: Call) -> Reply:
     user = NodeUser(body["name"], body.get("isAdmin", False), _expiry(call, body))
     call.emulator.submit(AddNodeUser(*place, user))
     pool = pools.find(call)
-    return created(f"{call.base_url}{call.raw_path}/{user.name}", pool.etag, pool.modified)
+    name = quote(user.name, safe="")
+    return created(f"{call.base_url}{call.raw_path}/{name}", pool.etag, pool.modified)
 
 
 def replace_user(call: Call) -> Reply:

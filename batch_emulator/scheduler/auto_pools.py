@@ -11,7 +11,8 @@ from typing import Any
 from batch_emulator import errors
 from batch_emulator.events import AddPool, DeletePool, Instruction
 from batch_emulator.lifecycle import PoolState
-from batch_emulator.resources import Failure, Job, key
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Job, key
 from batch_emulator.scheduler import pools, scaling
 from batch_emulator.scheduler.world import World
 from batch_emulator.wire import creations

@@ -5,25 +5,32 @@ from typing import Literal
 
 from batch_emulator.resources import Task
 
+Need = tuple[bool, int, int]
+"""Whether a task needs a whole node, how many nodes, and how many slots."""
+
+
+def _need(task: Task) -> Need:
+    return task.exclusive, task.instances, task.slots
+
 
 class ReadyTasks:
     """The tasks of one job that only wait for slots, oldest first, kept apart by the slots they need.
 
-    An exclusive job manager is kept apart too: it needs a whole node, whatever its slots are.
+    Those that need a whole node, or several nodes, are kept apart too: they keep no other from running.
     """
 
     def __init__(self) -> None:
-        self._by_slots: dict[tuple[bool, int], dict[str, Task]] = {}
+        self._by_slots: dict[Need, dict[str, Task]] = {}
 
     def add(self, task_key: str, task: Task) -> None:
         """Put a task at the end."""
-        self._by_slots.setdefault((task.exclusive, task.slots), {})[task_key] = task
+        self._by_slots.setdefault(_need(task), {})[task_key] = task
 
     def discard(self, task_key: str, task: Task) -> None:
         """Take a task out, if it is there."""
-        group = self._by_slots.get((task.exclusive, task.slots))
+        group = self._by_slots.get(_need(task))
         if group and group.pop(task_key, None) and not group:
-            del self._by_slots[task.exclusive, task.slots]
+            del self._by_slots[_need(task)]
 
     def heads(self) -> Iterator[tuple[str, Task]]:
         """The oldest task of each size, the oldest of them first."""
@@ -53,6 +60,20 @@ class FreeSlots:
         if free is not None:
             self._free[node_id] = free
             self._by_free.setdefault(free, {})[node_id] = None
+
+    def find_several(
+        self, count: int, slots: int, preferred: str | None = None, fits: Callable[[str], bool] | None = None
+    ) -> list[str]:
+        """As many nodes as wanted, each with so many free slots; none if there are not enough."""
+        found: list[str] = []
+        condition = fits
+        while len(found) < count:
+            node_id = self.find(slots, preferred, condition)
+            if node_id is None:
+                return []
+            found.append(node_id)
+            condition = lambda other: other not in found and (fits is None or fits(other))  # noqa: E731
+        return found
 
     def find(
         self, slots: int, preferred: str | None = None, fits: Callable[[str], bool] | None = None

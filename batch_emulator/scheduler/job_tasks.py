@@ -12,8 +12,9 @@ from typing import Literal
 from batch_emulator.events import After, Instruction, RunExpired
 from batch_emulator.job_events import RunJobTask
 from batch_emulator.lifecycle import NodeState, TaskEvent, TaskState
-from batch_emulator.resources import Failure, Job, JobTask, JobTaskRun, Node, Outcome, Task, key
-from batch_emulator.scheduler import tasks
+from batch_emulator.outcomes import Failure, JobTaskRun, Outcome
+from batch_emulator.resources import Job, JobTask, Node, Task, key
+from batch_emulator.scheduler import multi_instance, tasks
 from batch_emulator.scheduler.world import WORKING, Run, World
 
 OUT_OF_TIME = Failure(
@@ -88,7 +89,8 @@ def _launch(world: World, job: Job, task: Task, run_id: int) -> Iterator[Instruc
     done = job.preparation.get(world.runs[run_id].node)
     if done is not None:
         done.used = True
-    yield from tasks.launch(world, job, task, run_id)
+    start = multi_instance.coordinate if task.instances else tasks.launch
+    yield from start(world, job, task, run_id)
 
 
 def _start(
@@ -179,9 +181,11 @@ def release(world: World, job: Job) -> Iterator[Instruction]:
 
 
 def awaits_release(world: World, job: Job) -> bool:
-    """Whether a node is still to come back that the release task has not ended on."""
-    has_one = job.release_task is not None
-    return has_one and any(node.state in _COMING_BACK for node in _to_release(world, job))
+    """Whether a node of the job's pool is still to come back that the release task has not ended on."""
+    if job.release_task is None or job.pool_id is None:
+        return False
+    mine = key(job.pool_id)
+    return any(node.state in _COMING_BACK and key(node.pool_id) == mine for node in _to_release(world, job))
 
 
 def _to_release(world: World, job: Job) -> Iterator[Node]:

@@ -11,7 +11,8 @@ from batch_emulator.events import (
     RunStartTask,
 )
 from batch_emulator.lifecycle import NodeEvent, NodeState
-from batch_emulator.resources import Disposal, Node, Outcome, Pool, StartTaskRun, key
+from batch_emulator.outcomes import Outcome, StartTaskRun
+from batch_emulator.resources import Disposal, Node, Pool, key
 from batch_emulator.scheduler import tasks
 from batch_emulator.scheduler.world import Run, World
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from batch_emulator.events import After, Instruction, PlacementDue
 from batch_emulator.lifecycle import JobState, NodeEvent, NodeState
 from batch_emulator.resources import Job, Pool, RecentTask, Task, key
-from batch_emulator.scheduler import job_tasks
+from batch_emulator.scheduler import job_tasks, multi_instance
 from batch_emulator.scheduler.world import Run, World
 
 RECENT_TASKS = 10
@@ -34,8 +34,6 @@ def place(world: World, pool_key: str) -> Iterator[Instruction]:
     for job in world.jobs_of_pool.get(pool_key, ()):
         if job.state is JobState.ACTIVE:
             yield from _place_job(world, pool_key, job)
-        elif job.release_task is not None and job.state in (JobState.TERMINATING, JobState.DELETING):
-            world.touch_job(job)  # a node may have come back that its release task was waiting for
 
 
 def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
@@ -47,12 +45,14 @@ def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
         yield from _start(world, pool_key, *chosen, job)
 
 
-def _choose(world: World, pool_key: str, job: Job) -> tuple[str, Task] | None:
-    pool = world.pool(pool_key)
+def _choose(world: World, pool_key: str, job: Job) -> tuple[list[str], Task] | None:
+    pool, free = world.pool(pool_key), world.free[pool_key]
     for _, task in world.ready[key(job.id)].heads():
-        node_id = world.free[pool_key].find(_slots(pool, task), _affinity(task), _condition(pool, job, task))
-        if node_id is not None:
-            return node_id, task
+        node_ids = free.find_several(
+            task.instances or 1, _slots(pool, task), _affinity(task), _condition(pool, job, task)
+        )
+        if node_ids:
+            return node_ids, task
     return None
 
 
@@ -78,8 +78,8 @@ def _affinity(task: Task) -> str | None:
     return affinity["affinityId"].removeprefix("TVM:") if affinity else None
 
 
-def _start(world: World, pool_key: str, node_id: str, task: Task, job: Job) -> Iterator[Instruction]:
-    pool = world.pool(pool_key)
+def _start(world: World, pool_key: str, node_ids: list[str], task: Task, job: Job) -> Iterator[Instruction]:
+    pool, node_id = world.pool(pool_key), node_ids[0]
     node = pool.nodes[node_id]
     run_id, slots = world.next_number(), _slots(pool, task)
     world.ready[key(job.id)].discard(key(task.id), task)
@@ -94,4 +94,7 @@ def _start(world: World, pool_key: str, node_id: str, task: Task, job: Job) -> I
     node.tasks_run += 1
     node.recent = [*node.recent[1 - RECENT_TASKS :], RecentTask(job.id, task.id, task)]
     world.book(pool, node)
+    if task.instances:
+        world.runs[run_id].begun = False
+        multi_instance.reserve(world, job, task, run_id, node_ids)
     yield from job_tasks.begin(world, job, task, run_id, node)

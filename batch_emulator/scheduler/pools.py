@@ -27,7 +27,8 @@ from batch_emulator.lifecycle import (
     after,
 )
 from batch_emulator.node_events import FailResize, UpdatePool
-from batch_emulator.resources import Disposal, Failure, Node, Pool, key
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Disposal, Node, Pool, key
 from batch_emulator.scheduler import nodes, quotas
 from batch_emulator.scheduler.books import FreeSlots
 from batch_emulator.scheduler.world import World

@@ -2,7 +2,8 @@
 
 from batch_emulator import errors
 from batch_emulator.lifecycle import JobScheduleState, JobState, NodeState
-from batch_emulator.resources import Failure, Pool
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Pool
 from batch_emulator.scheduler.world import World
 from batch_emulator.vm_sizes import cores
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from batch_emulator.events import Instruction, RunEnded, RunExpired
 from batch_emulator.lifecycle import JobState, TaskEvent
-from batch_emulator.resources import Job, Outcome, Task
-from batch_emulator.scheduler import job_tasks, nodes, tasks, upkeep
+from batch_emulator.outcomes import Outcome
+from batch_emulator.resources import Job, Task
+from batch_emulator.scheduler import job_tasks, multi_instance, nodes, tasks, upkeep
 from batch_emulator.scheduler.world import Run, World
 
 
@@ -42,6 +43,9 @@ def ended(world: World, event: RunEnded) -> Iterator[Instruction]:
         yield from job_tasks.ended(world, event.run, run, event.outcome)
         yield from _free(world, event.run, run)
         return
+    if run.kind == "coordination":
+        yield from _coordinated(world, event.run, run, event.outcome)
+        return
     job = world.account.jobs.get(run.job)
     if job is not None:
         job.runs.discard(event.run)
@@ -50,6 +54,23 @@ def ended(world: World, event: RunEnded) -> Iterator[Instruction]:
             yield from _conclude(world, job, task, run, event.outcome)
         world.touch_job(job)
     yield from _free(world, event.run, run)
+    for held_id, held in multi_instance.held(world, run):
+        yield from _let_go(world, held_id, held)
+    yield from multi_instance.dismiss(world, run)
+
+
+def _coordinated(world: World, run_id: int, run: Run, outcome: Outcome) -> Iterator[Instruction]:
+    yield from multi_instance.ended(world, run_id, run, outcome)
+    if run_id not in world.runs:
+        yield from _let_go(world, run_id, run)
+
+
+def _let_go(world: World, run_id: int, run: Run) -> Iterator[Instruction]:
+    job = world.account.jobs.get(run.job)
+    if job is not None:
+        job.side_runs.discard(run_id)
+        world.touch_job(job)
+    yield from _free(world, run_id, run)
 
 
 def _free(world: World, run_id: int, run: Run) -> Iterator[Instruction]:

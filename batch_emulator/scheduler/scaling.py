@@ -172,12 +172,8 @@ def sample(world: World, event: SampleDue) -> Iterator[Instruction]:
 
 def _metrics(world: World, pool: Pool) -> dict[str, int]:
     tallies = [job.tally.tasks for job in world.jobs_of_pool.get(key(pool.id), ())]
-    # Tasks that wait for others do not count as active (documented).
-    waiting = sum(
-        sum(map(len, world.waiting.get(key(job.id), {}).values()))
-        for job in world.jobs_of_pool.get(key(pool.id), ())
-    )
-    active = max(sum(tally["active"] for tally in tallies) - waiting, 0)
+    # Tasks that wait for others do not count as active (documented); ready are those that wait for slots.
+    active = sum(len(world.ready[key(job.id)]) for job in world.jobs_of_pool.get(key(pool.id), ()))
     running = sum(tally["running"] + tally["preparing"] for tally in tallies)
     nodes = list(pool.nodes.values())
     return {

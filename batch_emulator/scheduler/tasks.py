@@ -19,7 +19,8 @@ from batch_emulator.events import (
 )
 from batch_emulator.job_events import TasksAged, UpdateTask
 from batch_emulator.lifecycle import JobState, TaskEvent, TaskState
-from batch_emulator.resources import Failure, Job, Outcome, Task, key
+from batch_emulator.outcomes import Failure, Outcome
+from batch_emulator.resources import Job, Task, key
 from batch_emulator.scheduler import dependencies
 from batch_emulator.scheduler.world import Run, World
 
@@ -117,6 +118,8 @@ def retention_expired(world: World, event: RetentionExpired) -> Iterator[Instruc
 def _remove_files(task: Task) -> Iterator[Instruction]:
     if task.pool_id is not None and task.node_id is not None:
         yield RemoveTaskFiles(key(task.pool_id), task.node_id, task.job_id, task.id)
+    for subtask in task.subtasks[1:]:
+        yield RemoveTaskFiles(key(subtask.pool_id), subtask.node_id, task.job_id, task.id)
 
 
 def launch(world: World, job: Job, task: Task, run_id: int) -> Iterator[Instruction]:

@@ -27,7 +27,7 @@ WORKING = frozenset({NodeState.IDLE, NodeState.RUNNING})
 """States in which a node takes tasks."""
 
 
-RunKind = Literal["task", "start task", "preparation", "release"]
+RunKind = Literal["task", "start task", "preparation", "release", "coordination"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ class Run:
     """The runner has it; a task that waits for its node to be prepared has no process yet."""
     ending: bool = False
     """It was told to end."""
+    primary: int = 0
+    """The run of the task that a coordination is for."""
+    instances: list[int] = field(default_factory=list)
+    """The coordinations of a multi-instance task."""
 
 
 @dataclass(slots=True)
@@ -160,6 +164,12 @@ class World:
         """Let the end of this event look whether the schedule is settled now."""
         self.unsettled_schedules[key(schedule.id)] = None
 
+    def touch_ending_jobs(self, pool: Pool) -> None:
+        """Let the jobs that end look again at what nodes they wait for with their release tasks."""
+        for job in self.jobs_of_pool.get(key(pool.id), ()):
+            if job.release_task is not None and job.state in (JobState.TERMINATING, JobState.DELETING):
+                self.touch_job(job)
+
     def book(self, pool: Pool, node: Node) -> None:
         """Enter the node's free slots in the books: none unless it works and takes tasks.
 
@@ -173,6 +183,8 @@ class World:
         self.free[key(pool.id)].set(node.id, free)
         if free:
             self.unplaced[key(pool.id)] = None
+        if not takes_tasks or not node.runs:
+            self.touch_ending_jobs(pool)
 
     def make_ready(self, job: Job, task: Task) -> None:
         """Let a task wait for a slot and for nothing else."""

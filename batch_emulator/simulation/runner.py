@@ -10,8 +10,8 @@ from batch_emulator.compute_node.task_run import TASK_ENDED
 from batch_emulator.events import Instruction
 from batch_emulator.faults.rules import Rules
 from batch_emulator.faults.runs import KILLED, Mishap, Subject, finished, mishap, stores
-from batch_emulator.job_events import RunJobTask
-from batch_emulator.resources import Outcome
+from batch_emulator.job_events import RunCoordination, RunJobTask
+from batch_emulator.outcomes import Outcome
 from batch_emulator.runner import Runner
 from batch_emulator.simulation.work import Profile
 
@@ -49,6 +49,10 @@ class SimulatedRunner(Runner):
                     self._clock.call_later(seconds, partial(self._report, event))
                 case events.RunTask(run) | events.RunStartTask(run) | RunJobTask(run):
                     self._begin_simulated(run, instruction)
+                case RunCoordination(run):
+                    now = self._clock.now()
+                    self._started[run] = now
+                    self._clock.call_later(0.0, partial(self._end, run, Outcome(now, now, 0)))
                 case events.Kill(run):
                     self._kill(run)
 

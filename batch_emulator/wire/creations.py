@@ -105,6 +105,7 @@ def task(job_id: str, document: Document, now: float) -> Task:
         max_retries=constraints["maxTaskRetryCount"],
         wall_clock=parse_duration(constraints["maxWallClockTime"]),
         retention=parse_duration(constraints["retentionTime"]),
+        instances=document.get("multiInstanceSettings", {}).get("numberOfInstances", 0),
     )
 
 

@@ -4,17 +4,8 @@ A member that has no value is absent, never null (seen in recorded traffic); cal
 """
 
 from batch_emulator.lifecycle import NodeState, TaskState
-from batch_emulator.resources import (
-    AutoScale,
-    ContainerRun,
-    Document,
-    Failure,
-    Job,
-    JobSchedule,
-    Outcome,
-    Pool,
-    Task,
-)
+from batch_emulator.outcomes import ContainerRun, Failure, Outcome
+from batch_emulator.resources import AutoScale, Document, Job, JobSchedule, Pool, Task
 from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import duration, timestamp
 

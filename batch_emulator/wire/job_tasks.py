@@ -1,8 +1,9 @@
-"""Job preparation and release tasks as the service shows them, node by node."""
+"""Job preparation and release tasks, and the subtasks of a multi-instance task, as the service shows them."""
 
 from typing import Literal
 
-from batch_emulator.resources import Document, Job, JobTask, JobTaskRun
+from batch_emulator.outcomes import JobTaskRun
+from batch_emulator.resources import Document, Job, JobTask, Subtask, Task
 from batch_emulator.wire.documents import failure_info, task_directory
 from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import timestamp
@@ -51,3 +52,33 @@ def _execution(
     if kind == "preparation":
         document |= {"retryCount": done.retries, "lastRetryTime": moment(done.last_retry)}
     return present(document)
+
+
+def subtask(base_url: str, task: Task, number: int, subtask: Subtask) -> Document:
+    """The coordination of a multi-instance task on a node other than the primary's."""
+    node_url = f"{base_url}/pools/{subtask.pool_id}/nodes/{subtask.node_id}"
+    directory = f"{task_directory(task.job_id, task.id)}/{number}"
+    outcome, started = subtask.outcome, subtask.started
+    changed = outcome.ended if outcome else started
+    return present(
+        {
+            "id": number,
+            "nodeInfo": {
+                "affinityId": f"TVM:{subtask.node_id}",
+                "nodeUrl": node_url,
+                "poolId": subtask.pool_id,
+                "nodeId": subtask.node_id,
+                "taskRootDirectory": directory,
+                "taskRootDirectoryUrl": f"{node_url}/files/{directory}",
+            },
+            "startTime": moment(started),
+            "endTime": moment(outcome.ended) if outcome else None,
+            "exitCode": outcome.exit_code if outcome else None,
+            "failureInfo": failure_info(outcome.failure) if outcome else None,
+            "state": "completed" if outcome else "preparing" if started is None else "running",
+            "stateTransitionTime": moment(changed),
+            "previousState": "running" if outcome else None,
+            "previousStateTransitionTime": moment(started) if outcome else None,
+            "result": None if outcome is None else "failure" if outcome.failure else "success",
+        }
+    )

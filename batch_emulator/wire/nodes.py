@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from batch_emulator.ledger import Stay
 from batch_emulator.lifecycle import NodeState
-from batch_emulator.resources import Document, Failure, Node, Pool, RecentTask, StartTaskRun
+from batch_emulator.outcomes import Failure, StartTaskRun
+from batch_emulator.resources import Document, Node, Pool, RecentTask
 from batch_emulator.wire.documents import container_info, failure_info, task_execution
 from batch_emulator.wire.members import moment, present
 from batch_emulator.wire.values import timestamp

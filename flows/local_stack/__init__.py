@@ -35,7 +35,7 @@ def local_stack() -> Iterator[Account]:
         stack.enter_context(loopback_past_proxies())
         env = without_azure(os.environ)
         blobs = stack.enter_context(running_azurite(env))
-        batch = stack.enter_context(running_emulator(stack.enter_context(with_programs(env))))
+        batch = stack.enter_context(running_emulator(with_programs(env)))
         yield account_of(blobs.account(), batch.account())
 
 

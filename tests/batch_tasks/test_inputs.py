@@ -7,7 +7,7 @@ import pytest
 
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import find_inputs, not_looked
-from batch_tasks.stored_inputs import StoredFile, StoredPlace, stored_place
+from batch_tasks.stored_inputs import StoredFile, StoredPlace, stored_place, unsigned
 
 
 @pytest.fixture
@@ -148,6 +148,13 @@ class TestUrls:
     def test_a_url_names_container_and_path(self, url: str, container: str, path: str) -> None:
         place = stored_place(url)
         assert (place.container_url, place.path) == (container, path)
+
+    def test_what_people_see_is_not_signed(self) -> None:
+        assert (
+            unsigned("https://a.blob.core.windows.net/c/x?sig=secret")
+            == "https://a.blob.core.windows.net/c/x"
+        )
+        assert unsigned("what?.txt") == "what?.txt"
 
     @pytest.mark.parametrize(
         "url", ["https://a.blob.core.windows.net", "https://a.blob.core.windows.net/", "http://127.0.0.1:1/a"]

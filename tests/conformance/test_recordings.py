@@ -140,9 +140,11 @@ class Replay:
             return list(image_differences(*(body["value"] for body in bodies)))
         kept = {name.lower(): values[0] for name, values in recorded["headers"].items()}
         both = [{name: one[name] for name in HEADERS if name in one} for one in (kept, answer.headers)]
+        recorded_headers, answered_headers = map(comparable, both)
+        recorded_body, answered_body = map(comparable, bodies)
         return [
-            *differences(*map(comparable, both), "headers"),
-            *differences(*map(comparable, bodies)),
+            *differences(recorded_headers, answered_headers, "headers"),
+            *differences(recorded_body, answered_body),
         ]
 
 

@@ -21,7 +21,7 @@ COMMANDS = [
 ]
 IN_TERMINALS = ("make ui", "make worker")
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PATIENCE = 120.0
+PATIENCE = 200.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,9 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
                 continue
             done = used.run(command)
             assert done.returncode == 0, done.stdout
+        until(
+            lambda: used.ask("GET", "work_pools/azure-batch")["status"] == "READY", "the worker asks for work"
+        )
         yield used
 
 

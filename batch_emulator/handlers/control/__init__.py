@@ -15,8 +15,8 @@ from batch_emulator.clock import SteppedClock, WallClock
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import Rule
 from batch_emulator.handlers.control import history, state
+from batch_emulator.operations import OPERATIONS
 from batch_emulator.resources import Document
-from batch_emulator.routes import OPERATIONS
 from batch_emulator.tables import Mistake
 
 PREFIX = "/_emulator/"

@@ -9,7 +9,7 @@ import pytest
 
 from batch_emulator.compute_node.environment import ComputeNode
 from batch_emulator.compute_node.task_run import CommandRun, run_command
-from batch_emulator.resources import ContainerRun, Outcome
+from batch_emulator.outcomes import ContainerRun, Outcome
 from tests.batch_emulator.compute_node.servers import until
 from tests.batch_emulator.compute_node.test_task_run import TASK, code, directories, run, with_services
 

@@ -13,7 +13,7 @@ import pytest
 from batch_emulator.compute_node import output_files
 from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.transfers import BLOCK, Transfers, open_client
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 
 from .conftest import Container
 

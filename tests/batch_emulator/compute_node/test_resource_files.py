@@ -10,7 +10,7 @@ import pytest
 
 from batch_emulator.compute_node import resource_files
 from batch_emulator.compute_node.transfers import Transfers, open_client
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 
 from .conftest import Container
 from .servers import answering, http, serving, silent

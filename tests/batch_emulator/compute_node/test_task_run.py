@@ -13,7 +13,7 @@ from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, Ru
 from batch_emulator.compute_node.processes import Launcher
 from batch_emulator.compute_node.task_run import CommandRun, Services, run_command
 from batch_emulator.compute_node.transfers import Transfers, open_client
-from batch_emulator.resources import Outcome
+from batch_emulator.outcomes import Outcome
 
 from .conftest import Container
 from .servers import serving, silent, until

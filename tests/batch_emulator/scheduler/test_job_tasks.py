@@ -7,7 +7,8 @@ import pytest
 
 from batch_emulator import errors, events, job_events
 from batch_emulator.lifecycle import JobState, NodeState, TaskState
-from batch_emulator.resources import Failure, Job, JobTask, Task
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Job, JobTask, Task
 from tests.batch_emulator.scheduler.world import Stage
 
 PREPARE = JobTask("prepare")

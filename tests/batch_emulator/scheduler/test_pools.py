@@ -4,7 +4,7 @@ import pytest
 
 from batch_emulator import errors, events
 from batch_emulator.lifecycle import AllocationState, NodeState, PoolState, TaskState
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 from tests.batch_emulator.scheduler.world import Stage
 
 

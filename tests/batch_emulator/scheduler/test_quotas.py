@@ -4,7 +4,7 @@ import pytest
 
 from batch_emulator import errors, events, job_events, node_events
 from batch_emulator.lifecycle import AllocationState
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 from batch_emulator.scheduler import Quotas
 from batch_emulator.vm_sizes import cores
 from batch_emulator.wire import creations

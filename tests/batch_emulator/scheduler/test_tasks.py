@@ -4,7 +4,7 @@ import pytest
 
 from batch_emulator import errors, events
 from batch_emulator.lifecycle import JobState, NodeState, TaskState
-from batch_emulator.resources import Failure
+from batch_emulator.outcomes import Failure
 from tests.batch_emulator.scheduler.world import Stage
 
 
@@ -261,3 +261,38 @@ def test_the_failure_of_a_task_can_end_or_disable_its_job(
     stage.end(task, exit_code=5)
     assert job.state is state
     assert job.terminate_reason == reason
+
+
+def test_a_deleted_task_that_waited_for_others_does_not_come_back() -> None:
+    stage = Stage()
+    stage.pool(nodes=2)
+    stage.job(usesTaskDependencies=True)
+    parent = stage.task("a")
+    stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
+    stage.submit(events.DeleteTask("job", "child"))
+    assert started(stage.end(parent)) == []
+
+
+def test_a_task_waits_for_one_that_is_deleted_and_added_again() -> None:
+    stage = Stage()
+    stage.pool(nodes=2)
+    stage.job(usesTaskDependencies=True)
+    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"], "taskIdRanges": []}})
+    stage.end(stage.task("a"), exit_code=1)
+    stage.submit(events.DeleteTask("job", "a"))
+    assert child.state is TaskState.ACTIVE
+    stage.end(stage.task("a"))
+    assert child.state is TaskState.RUNNING
+
+
+def test_a_task_that_was_ended_while_it_waited_waits_again_when_it_is_reactivated() -> None:
+    stage = Stage()
+    stage.pool(nodes=2)
+    stage.job(usesTaskDependencies=True)
+    parent = stage.task("a")
+    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
+    stage.submit(events.TerminateTask("job", "child"))
+    stage.submit(events.ReactivateTask("job", "child"))
+    assert child.state is TaskState.ACTIVE
+    stage.end(parent)
+    assert child.state is TaskState.RUNNING

@@ -7,7 +7,8 @@ import pytest
 from batch_emulator import errors, events, node_events
 from batch_emulator.lifecycle import NodeEvent, NodeState, TaskState
 from batch_emulator.node_events import RestartKind
-from batch_emulator.resources import Disposal, Failure, Node, NodeUser
+from batch_emulator.outcomes import Failure
+from batch_emulator.resources import Disposal, Node, NodeUser
 from tests.batch_emulator.scheduler.world import Stage
 
 RESTARTS: dict[RestartKind, NodeState] = {

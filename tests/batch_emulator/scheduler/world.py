@@ -5,7 +5,8 @@ from typing import Any
 
 from batch_emulator import events, scheduler
 from batch_emulator.events import Event, Instruction
-from batch_emulator.resources import Account, Failure, Job, Node, Outcome, Pool, Task
+from batch_emulator.outcomes import Failure, Outcome
+from batch_emulator.resources import Account, Job, Node, Pool, Task
 from batch_emulator.scheduler import Delays, World
 
 FAILED = Failure("UserError", "FailureExitCode", "The task exited with an exit code representing a failure")

@@ -9,8 +9,8 @@ import pytest
 from batch_emulator import faults
 from batch_emulator.delays import from_table
 from batch_emulator.faults.kinds import FAULTS
+from batch_emulator.operations import OPERATIONS
 from batch_emulator.options import parse
-from batch_emulator.routes import OPERATIONS
 from batch_emulator.scheduler import Delays
 from batch_emulator.simulation.work import profile
 

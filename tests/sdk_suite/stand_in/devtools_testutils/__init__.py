@@ -74,7 +74,7 @@ class AzureMgmtPreparer:
         """A client of the management plane."""
         return client_class()
 
-    def create_resource(self, _name: str, **_kwargs: Any) -> dict[str, Any]:
+    def create_resource(self, name: str, **_kwargs: Any) -> dict[str, Any]:
         """What the test is handed."""
         return {}
 
@@ -119,7 +119,7 @@ class EnvironmentVariableLoader(AzureMgmtPreparer):
         super().__init__()
         self.settings = settings
 
-    def create_resource(self, _name: str, **_kwargs: Any) -> dict[str, Any]:
+    def create_resource(self, name: str, **_kwargs: Any) -> dict[str, Any]:
         """Give the settings."""
         return dict(self.settings)
 

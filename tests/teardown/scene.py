@@ -1,0 +1,299 @@
+"""What the tests of teardown share: an account behind gates, a Prefect server, runs that are processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from azure.core.exceptions import ResourceNotFoundError
+
+from batch_tasks.clients import batch_client, blob_service, signed_in
+from batch_tasks.settings import Account
+from tests.teardown.gate import Gate, Hold, gate_before
+
+ROOT = Path(__file__).parents[2]
+FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+HEARTBEAT_SECONDS = 30
+"""The shortest that Prefect allows."""
+WORDS = {f"{number}.txt": f"{'tea ' * number}and {'milk ' * (number + 1)}" for number in range(1, 5)}
+
+
+@dataclass
+class Scene:
+    """The account, the gates before it, the Prefect server, and the environment of what runs."""
+
+    account: Account
+    batch: Gate
+    blobs: Gate
+    folder: Path
+    env: dict[str, str]
+    port: int
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    deployments: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def api(self, method: str, path: str, json: Any = None) -> Any:
+        """Ask the Prefect server, one question at a time: SQLite refuses to write for two at once."""
+        deadline = time.monotonic() + 60
+        url = f"{self.api_url}{path}"
+        while True:
+            try:
+                with self.asking:
+                    answer = httpx.request(method, url, json=json, timeout=30, trust_env=False)
+                if answer.status_code < 500:
+                    answer.raise_for_status()
+                    return answer.json() if answer.content else None
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, f"no answer to {method} {path}"
+            time.sleep(0.3)
+
+    def deployment(self, entrypoint: str, pool: str) -> str:
+        """The id of a deployment of the flow in the work pool; made once."""
+        if (entrypoint, pool) not in self.deployments:
+            flow = self.api("POST", "/flows/", {"name": "top-n-words"})
+            body = {
+                "name": f"{entrypoint.rpartition(':')[2]}-{pool}",
+                "flow_id": flow["id"],
+                "entrypoint": entrypoint,
+                "work_pool_name": pool,
+                "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
+            }
+            self.deployments[entrypoint, pool] = self.api("POST", "/deployments/", body)["id"]
+        return self.deployments[entrypoint, pool]
+
+    def work_pool(self, name: str) -> None:
+        """A work pool that no worker serves yet."""
+        self.api("POST", "/work_pools/", {"name": name, "type": "process"})
+
+    def create_run(
+        self, pool: str, entrypoint: str = "flows/top_n_words.py:top_n_words", **parameters: Any
+    ) -> "Run":
+        """A flow run, scheduled now. It counts the words of the scene's texts, with outputs of its own."""
+        output = self.folder / f"output-{len(list(self.folder.iterdir()))}-{time.monotonic_ns()}"
+        defaults = {
+            "input_files": [str(self.folder / "texts")],
+            "output_dir": str(output),
+            "pool": {"dedicated_nodes": 1, "task_slots_per_node": 4},
+            "account": "environment",
+        }
+        body = {"parameters": {**defaults, **parameters}}
+        made = self.api("POST", f"/deployments/{self.deployment(entrypoint, pool)}/create_flow_run", body)
+        return Run(self, UUID(made["id"]), Path(body["parameters"]["output_dir"]))
+
+    def names(self) -> set[str]:
+        """Every pool, job and container of the account that is there and not being deleted."""
+        with signed_in(self.account):
+            pools = {f"pool {pool.id}" for pool in batch_client().list_pools() if pool.state != "deleting"}
+            jobs = {f"job {job.id}" for job in batch_client().list_jobs() if job.state != "deleting"}
+            containers = {f"container {container.name}" for container in blob_service().list_containers()}
+        return pools | jobs | containers
+
+
+@dataclass
+class Run:
+    """One flow run, seen through Prefect's API and the account."""
+
+    scene: Scene
+    id: UUID
+    output: Path
+
+    @property
+    def hex(self) -> str:
+        return self.id.hex
+
+    def state(self) -> dict[str, Any]:
+        """Its state, as the API tells."""
+        state: dict[str, Any] = self.scene.api("GET", f"/flow_runs/{self.id}")["state"]
+        return state
+
+    def set_state(self, kind: str, name: str | None = None, *, force: bool = False) -> None:
+        """What a button in the UI or an automation does."""
+        body = {"state": {"type": kind, "name": name}, "force": force}
+        answer = self.scene.api("POST", f"/flow_runs/{self.id}/set_state", body)
+        assert answer["status"] == "ACCEPT", answer
+
+    def comes_to(self, held: Hold, within: float = 300) -> None:
+        """Wait until it is held."""
+        until(lambda: held.came.is_set() or self.state()["type"] in FINAL, f"{self.id} is held", within)
+        assert held.came.is_set(), f"{self.id} ended before it came there: {self.state()}"
+
+    def pid(self) -> int:
+        """The process of the run, as the worker told it to Prefect."""
+        told: list[str] = []
+
+        def known() -> bool:
+            told[:] = [self.scene.api("GET", f"/flow_runs/{self.id}")["infrastructure_pid"] or ""]
+            return bool(told[0])
+
+        until(known, f"the worker tells the process of {self.id}")
+        return int(told[0].rpartition(":")[2])
+
+    def left(self) -> set[str]:
+        """What the account holds of it."""
+        return {name for name in self.scene.names() if self.hex in name}
+
+    def end(self, within: float = 120) -> str:
+        """Wait for its end; the state's type and name."""
+        final: list[dict[str, Any]] = []
+
+        def ended() -> bool:
+            final[:] = [self.state()]
+            return final[0]["type"] in FINAL
+
+        until(ended, f"{self.id} ends", within)
+        return str(final[0]["type"])
+
+    def state_name(self) -> str:
+        return str(self.state()["name"])
+
+    def clean_up_state(self) -> str:
+        """The state of its last task run `clean-up`; "" when there is none."""
+        wanted = {"flow_runs": {"id": {"any_": [str(self.id)]}}, "sort": "EXPECTED_START_TIME_DESC"}
+        runs = self.scene.api("POST", "/task_runs/filter", wanted)
+        states = [run["state"]["type"] for run in runs if run["name"] == "clean-up"]
+        return str(states[0]) if states else ""
+
+    def outputs(self) -> Mapping[str, str]:
+        """The outputs that came down."""
+        files = sorted(self.output.glob("*_OUTPUT.txt")) if self.output.exists() else []
+        return {file.name: file.read_text() for file in files}
+
+    def results_written(self) -> list[str]:
+        """The targets under which nodes stored that a task of the run is done, once for each time."""
+        return [
+            request.target.partition("?")[0]
+            for request in self.scene.blobs.seen
+            if request.method == "PUT" and f"{self.hex}-outputs/results/" in request.target
+        ]
+
+
+def until(holds: Callable[[], bool], what: str, within: float = 90) -> None:
+    """Wait until it holds; fail when it does not come to that."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
+        time.sleep(0.25)
+
+
+def engine(run: Run) -> subprocess.Popen[bytes]:
+    """The process that a worker would start for the run, without any worker."""
+    env = {**run.scene.env, "PREFECT__FLOW_RUN_ID": str(run.id)}
+    return subprocess.Popen([sys.executable, "-m", "prefect.engine"], cwd=ROOT, env=env, **quiet())
+
+
+def quiet() -> dict[str, Any]:
+    return {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+@contextmanager
+def worker(scene: Scene, pool: str, limit: int = 8) -> Iterator[subprocess.Popen[bytes]]:
+    """A process worker on the work pool, as the leader of a session, like a terminal's."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    with (scene.folder / f"worker-{pool}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--limit", str(limit), "--name", pool],
+            cwd=ROOT,
+            env=scene.env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def prefect_server(env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
+    """A whole Prefect server on the port, with the database of the environment's PREFECT_HOME."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+    health = f"http://127.0.0.1:{port}/api/health"
+
+    def healthy() -> bool:
+        assert process.poll() is None, log.read_text()[-2000:]
+        try:
+            return httpx.get(health, timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        until(healthy, "the Prefect server answers", 120)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def scene_of(account: Account, folder: Path) -> Iterator[Scene]:
+    """The account behind gates and the environment for a server and its runs; the server is not up yet."""
+    (folder / "texts").mkdir()
+    for name, text in WORDS.items():
+        (folder / "texts" / name).write_text(text)
+    with ExitStack() as stack:
+        batch = stack.enter_context(gate_before(account.batch_endpoint))
+        blobs = stack.enter_context(gate_before(account.blob_endpoint))
+        port = _free_port()
+        assert account.batch_key is not None
+        assert account.storage_key is not None
+        env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+            "AZURE_BATCH_ACCOUNT": account.batch_account,
+            "AZURE_BATCH_ENDPOINT": batch.url,
+            "AZURE_BATCH_ACCESS_KEY": account.batch_key.get_secret_value(),
+            "AZURE_STORAGE_ACCOUNT": account.storage_account,
+            "AZURE_STORAGE_SERVICE_ENDPOINT": blobs.url,
+            "AZURE_STORAGE_KEY": account.storage_key.get_secret_value(),
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_ENABLE_CANCELLATION": "true",
+        }
+        yield Scene(account, batch, blobs, folder, env, port)
+
+
+def forget_container(account: Account, name: str) -> None:
+    """Delete a container that a test kept."""
+    with signed_in(account):
+        try:
+            blob_service().delete_container(name)
+        except ResourceNotFoundError:
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

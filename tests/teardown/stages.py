@@ -1,0 +1,33 @@
+"""The stages of a run, each by the request that a test holds in order to stop the run there."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from tests.teardown.gate import Hold, Request
+from tests.teardown.scene import Scene
+
+How = Literal["before", "after"]
+
+BATCH, BLOBS = "batch", "blobs"
+STAGES: Mapping[str, tuple[str, str, str, How]] = {
+    # server, method, part of the target ({run} is the run's hex id), and whether request or answer is held
+    "upload": (BLOBS, "PUT", "{run}-inputs/inputs/", "before"),
+    "provision": (BATCH, "POST", "/pools?", "after"),
+    "create job": (BATCH, "POST", "/jobs?", "after"),
+    "submit": (BATCH, "POST", "{run}/addtaskcollection", "after"),
+    "poll": (BATCH, "GET", "{run}/taskcounts", "before"),
+    "download": (BLOBS, "GET", "{run}-outputs/outputs/", "before"),
+    "clean-up": (BATCH, "DELETE", "/pools/", "after"),
+}
+
+
+def hold_at(scene: Scene, stage: str, run: str, *, refuse: bool = False) -> Hold:
+    """Hold the run with these 32 hex digits in the stage, or let the stage fail."""
+    server, method, part, how = STAGES[stage]
+    gate = scene.batch if server == BATCH else scene.blobs
+    wanted = part.format(run=run)
+
+    def matches(request: Request) -> bool:
+        return request.method == method and wanted in request.target and request.concerns(run)
+
+    return gate.hold(matches, "refuse" if refuse else how)
