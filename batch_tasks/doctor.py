@@ -16,6 +16,7 @@ from azure.core.rest import HttpRequest
 from batch_tasks.clients import batch_client
 from batch_tasks.diagnosis import Chart, Treatment, decide
 from batch_tasks.errors import error_code, without_secrets
+from batch_tasks.money.spending import NODE_FIELDS, nodes_seen
 from batch_tasks.patience import patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.stage import log
@@ -103,9 +104,10 @@ def pool_view(pool_id: str) -> PoolView | None:
                 pool_id, select=["id,state,allocationState,resizeErrors,autoScaleRun"]
             )
         )
-        nodes = patiently(lambda: list(batch_client().list_nodes(pool_id, select=["id,state,errors"])))
+        nodes = patiently(lambda: list(batch_client().list_nodes(pool_id, select=[f"{NODE_FIELDS},errors"])))
     except ResourceNotFoundError:
         return None
+    nodes_seen(nodes)
     views = [
         NodeView(
             node.id,

@@ -88,6 +88,10 @@ class TimedOut(RunStopped):
     """The time the run may take is over."""
 
 
+class TooExpensive(RunStopped):
+    """The run has cost what it may cost."""
+
+
 class SubmitFailed(RunError):
     """Batch refused tasks, or did not take them in time."""
 

@@ -57,6 +57,24 @@ class PoolOptions(BaseModel):
         title="Hours at most",
         description="After this the run ends and its pool falls to zero nodes, even if nobody is there.",
     )
+    max_cost: float | None = Field(
+        None,
+        gt=0,
+        title="Cost at most",
+        description="In the currency of the price table. Once nodes have cost this the run ends; what is "
+        "done is kept.",
+    )
+    expected_minutes: float | None = Field(
+        None,
+        gt=0,
+        title="Minutes per file",
+        description="How long a file takes, as you expect: only for the estimate of the cost.",
+    )
+    prices: str = Field(
+        "",
+        title="Price table",
+        description="A JSON file of prices; else a table of westeurope of 2025-03-04 is used.",
+    )
 
     @model_validator(mode="after")
     def _some_node(self) -> Self:

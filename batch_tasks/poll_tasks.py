@@ -15,7 +15,16 @@ from azure.core.exceptions import AzureError
 
 from batch_tasks.clients import batch_client
 from batch_tasks.doctor import Doctor
-from batch_tasks.errors import JobEnded, PoolUnusable, RunStopped, TimedOut, error_code, without_secrets
+from batch_tasks.errors import (
+    JobEnded,
+    PoolUnusable,
+    RunStopped,
+    TimedOut,
+    TooExpensive,
+    error_code,
+    without_secrets,
+)
+from batch_tasks.money.spending import too_expensive
 from batch_tasks.patience import is_transient, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Progress, tell
@@ -55,7 +64,8 @@ def poll_tasks(
         PoolUnusable: nothing runs and nothing will.
         JobEnded: the job ended or was deleted before its tasks did.
         TimedOut: the run's time is over.
-        Each of the three holds the tasks that had ended by then.
+        TooExpensive: the run has cost what it may cost.
+        Each of the four holds the tasks that had ended by then.
     """
     began = time.monotonic()
     total = len(plan.tasks)
@@ -146,6 +156,8 @@ def _look(plan: RunPlan, doctor: Doctor, running: int) -> None:
         finished = finished_tasks(plan.names.job_id)
         if len(finished) < len(plan.tasks):  # else an auto pool went with its job, as it should
             raise PoolUnusable(reason, finished)
+    if words := too_expensive():
+        raise TooExpensive(words, finished_tasks(plan.names.job_id))
 
 
 def _stop_if_job_ended(plan: RunPlan, job: BatchJob) -> None:

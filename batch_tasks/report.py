@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from batch_tasks.failures import FailureKind
-from batch_tasks.naming import RunNames
+from batch_tasks.money.spending import Spent
 
 FileState = Literal["succeeded", "failed", "not run"]
 
@@ -86,6 +86,7 @@ class RunReport:
     ended: datetime | None = None
     merged: FileReport | None = None
     output_container: str = ""
+    cost: Spent | None = None
 
     @property
     def succeeded(self) -> tuple[FileReport, ...]:
@@ -120,12 +121,8 @@ class RunReport:
             "files": [_file(file) for file in self.files],
             **({"merge": _file(self.merged)} if self.merged else {}),
             "tasks": [_task(task) for task in self.tasks],
+            **({"cost": self.cost.as_dict()} if self.cost else {}),
         }
-
-
-def nothing_run(names: RunNames, output_dir: str) -> RunReport:
-    """The report of a run that was only checked: it tells of no file."""
-    return RunReport(names.workload, names.flow_run_id, output_dir, ())
 
 
 def _file(file: FileReport) -> dict[str, Any]:

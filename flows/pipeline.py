@@ -22,6 +22,7 @@ from batch_tasks.create_job import create_job
 from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
 from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, find_inputs, not_looked
+from batch_tasks.money.bill import billed
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
@@ -69,6 +70,7 @@ def run_workload(
 def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
     """The stages, in order."""
     with (
+        billed(plan, options.pool) as bill,
         run_history(plan, options.deleted) as history,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
@@ -76,7 +78,9 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
         earlier = find_earlier_work(plan, options.output_dir)
         create_containers(plan.names, earlier.rest.metadata)
         finished, stopped = _computed(earlier.rest, options.pool, in_the_background)
-        report = retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
+        report = bill.on(
+            retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
+        )
         history.tell(report)
         if report.failed:
             raise TasksFailed(report, stopped)

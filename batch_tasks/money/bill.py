@@ -1,0 +1,61 @@
+"""The bill of a run: the estimate before, what was spent after, and no run that cannot keep its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from batch_tasks.errors import InputError
+from batch_tasks.money.estimate import estimate
+from batch_tasks.money.prices import PriceTable, price_table
+from batch_tasks.money.spending import Spending, metered
+from batch_tasks.options import PoolOptions
+from batch_tasks.plan import RunPlan
+from batch_tasks.report import RunReport
+from batch_tasks.stage import log
+
+
+class Bill:
+    """What a run has spent, for its report."""
+
+    def __init__(self, spending: Spending) -> None:
+        self._spending = spending
+
+    def on(self, report: RunReport) -> RunReport:
+        """The report with what was spent until now; nodes bill on for the minutes that they take to leave."""
+        spent = self._spending.spent(datetime.now(UTC))
+        log().info(spent.words)
+        return replace(report, cost=spent)
+
+
+@contextmanager
+def billed(plan: RunPlan, pool: PoolOptions) -> Iterator[Bill]:
+    """Within the block the run's nodes are metered and its ceiling holds.
+
+    Raises:
+        InputError: the price table cannot be used, or has no price for a run that has a ceiling.
+    """
+    prices = price_table(pool.prices)
+    if problem := ceiling_problem(pool, prices):
+        raise InputError([problem])
+    if pool.kind != "existing":
+        log().info(estimate(plan, pool, prices).words(prices))
+    with metered(Spending(plan.created, prices, pool.max_cost)) as spending:
+        yield Bill(spending)
+
+
+def ceiling_problem(pool: PoolOptions, prices: PriceTable) -> str | None:
+    """Why `max_cost` could not be held; None when it can, or is not asked for. Pure."""
+    if pool.max_cost is None or pool.kind == "existing":
+        return None
+    asked = [(True, pool.dedicated_nodes, "dedicated"), (False, pool.spot_nodes, "Spot")]
+    for dedicated, number, words in asked:
+        if number and prices.price(pool.vm_size, dedicated=dedicated) is None:
+            return (
+                f"max_cost is {pool.max_cost:g}, but the price table of {prices.region} of "
+                f"{prices.date:%Y-%m-%d} has no price of a {words} {pool.vm_size}: name a table with one in "
+                "`prices`, or leave max_cost out."
+            )
+    return None

@@ -1,0 +1,138 @@
+"""What a run spends: told by whoever lists its nodes, read by its report, held below a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.batch.models import BatchNode
+
+from batch_tasks.money.meter import Meter, NodeTime, Sighting
+from batch_tasks.money.prices import PriceTable
+from batch_tasks.wire import wire_value
+
+NODE_FIELDS = "id,state,stateTransitionTime,allocationTime,isDedicated,vmSize"
+"""What must be selected of nodes for `nodes_seen`."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Node-seconds and what they cost. `amount` is None where a price is missing; `prices` says whose prices
+    they are: no amount is a fact without that.
+    """
+
+    seconds_by_doing: Mapping[str, float]
+    node_seconds: float
+    amount: float | None
+    currency: str
+    prices: str
+
+    @property
+    def words(self) -> str:
+        """One line for people."""
+        hours = ", ".join(
+            f"{seconds / 3600:.2f} h {doing}" for doing, seconds in sorted(self.seconds_by_doing.items())
+        )
+        cost = "no price known" if self.amount is None else f"{self.amount:.2f} {self.currency}"
+        return f"Nodes until the end of the run: {hours or 'none'}; {cost} {self.prices}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "node_seconds": self.node_seconds,
+            "seconds_by_doing": dict(self.seconds_by_doing),
+            "amount": self.amount,
+            "currency": self.currency,
+            "prices": self.prices,
+        }
+
+
+class Spending:
+    """The meter of one run, its prices and its ceiling."""
+
+    def __init__(self, began: datetime, prices: PriceTable, ceiling: float | None = None) -> None:
+        self._meter = Meter(began)
+        self._prices = prices
+        self._ceiling = ceiling
+
+    def look(self, sightings: Iterable[Sighting], now: datetime) -> None:
+        """All nodes that are there now."""
+        self._meter.look(sightings, now)
+
+    def spent(self, now: datetime | None = None) -> Spent:
+        """What was spent until the last look, or until `now` if the nodes are as they were."""
+        time = self._meter.read(now)
+        return Spent(
+            time.by_doing(),
+            time.node_seconds,
+            cost(time, self._prices),
+            self._prices.currency,
+            self._prices.valid,
+        )
+
+    def over(self) -> str | None:
+        """Why the run must stop; None while it is below its ceiling, or has none."""
+        amount = self.spent().amount
+        if self._ceiling is None or amount is None or amount < self._ceiling:
+            return None
+        currency = self._prices.currency
+        return (
+            f"The run has cost {amount:.2f} {currency} {self._prices.valid}, and max_cost is "
+            f"{self._ceiling:.2f} {currency}. What is done is kept; run again for the rest."
+        )
+
+
+def cost(time: NodeTime, prices: PriceTable) -> float | None:
+    """What the time costs; None where a price is missing."""
+    total = 0.0
+    for kind in time.seconds:
+        price = prices.price(kind.vm_size, dedicated=kind.dedicated)
+        if price is None:
+            return None
+        total += time.billed(kind) * price / 3600
+    return total
+
+
+_spending: ContextVar[Spending | None] = ContextVar("spending_of_the_run", default=None)
+
+
+@contextmanager
+def metered(spending: Spending) -> Iterator[Spending]:
+    """Within the block, `nodes_seen` counts for this run; threads that copy the context do, too."""
+    token = _spending.set(spending)
+    try:
+        yield spending
+    finally:
+        _spending.reset(token)
+
+
+def nodes_seen(nodes: Iterable[BatchNode], now: datetime | None = None) -> None:
+    """All nodes of the run's pool at this moment, read with `NODE_FIELDS`."""
+    spending = _spending.get()
+    if spending is not None:
+        spending.look(filter(None, map(sighting, nodes)), now or datetime.now(UTC))
+
+
+def too_expensive() -> str | None:
+    """Why the run of this context must stop for its cost; None while it need not."""
+    spending = _spending.get()
+    return spending.over() if spending else None
+
+
+def sighting(node: BatchNode) -> Sighting | None:
+    """A node as our own value; None for one that Batch has not allocated yet."""
+    allocated: datetime | None = node.allocation_time
+    if allocated is None:
+        return None
+    return Sighting(
+        node.id,
+        node.vm_size or "",
+        bool(node.is_dedicated),
+        wire_value(node.state),
+        node.state_transition_time or allocated,
+        allocated,
+    )

@@ -1,0 +1,224 @@
+"""Prices, estimates, node-seconds: by rule, and held against the emulator's own ledger."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.batch import BatchClient, models
+from azure.core.credentials import AzureNamedKeyCredential
+
+from batch_tasks.errors import InputError
+from batch_tasks.inputs import InputFile
+from batch_tasks.money.bill import billed, ceiling_problem
+from batch_tasks.money.estimate import estimate
+from batch_tasks.money.meter import Meter, NodeKind, Sighting
+from batch_tasks.money.prices import SHIPPED, NodePrice, price_table
+from batch_tasks.money.spending import NODE_FIELDS, Spending, metered, nodes_seen, too_expensive
+from batch_tasks.naming import RunNames
+from batch_tasks.options import PoolOptions
+from batch_tasks.plan import RunPlan, plan_tasks
+from batch_tasks.pools.specification import pool_options
+from batch_tasks.workload import Workload
+from tests.conformance import scene
+from tests.conformance.own_emulator import Control, running
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+COPY = Workload(name="copy", command="cp {input} {output}", outputs=("{stem}.out",))
+PRICES = price_table()
+SPOT, DEDICATED = NodeKind("standard_d2s_v5", dedicated=False), NodeKind("standard_d2s_v5", dedicated=True)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def plan(files: int, created: datetime = NOON) -> RunPlan:
+    tasks = plan_tasks(COPY, [InputFile(f"/in/{number}", str(number), 1) for number in range(files)])
+    names = RunNames.of("copy", "12345678-1234-5678-1234-567812345678")
+    return RunPlan(names, COPY, tasks, created, created + timedelta(hours=10))
+
+
+def node(name: str, state: str, since: float, *, dedicated: bool = True, allocated: float = 0) -> Sighting:
+    return Sighting(name, "Standard_D2s_v5", dedicated, state, at(since), at(allocated))
+
+
+def test_node_seconds_are_counted_from_allocation_by_what_nodes_did() -> None:
+    meter = Meter(NOON)
+    meter.look([node("a", "idle", 60), node("b", "creating", 90, dedicated=False, allocated=90)], at(100))
+    meter.look([node("a", "running", 120), node("b", "preempted", 150, dedicated=False)], at(200))
+    meter.look([node("b", "preempted", 150, dedicated=False)], at(220))
+    time = meter.read()
+    assert time.seconds == {
+        DEDICATED: {"starting": 60, "idle": 60, "running": 80 + 10},
+        SPOT: {"starting": 60, "preempted": 70},
+    }
+    assert (time.billed(DEDICATED), time.billed(SPOT), time.node_seconds) == (210, 60, 270)
+    assert meter.read(at(300)).seconds[SPOT]["preempted"] == 150
+
+
+def test_of_a_pool_that_was_there_before_only_the_runs_own_time_counts() -> None:
+    meter = Meter(at(1000))
+    meter.look([node("a", "idle", 60)], at(1100))
+    assert meter.read().seconds == {DEDICATED: {"idle": 100}}
+
+
+def test_an_amount_always_says_whose_price_it_is() -> None:
+    spending = Spending(NOON, PRICES)
+    spending.look([node("a", "running", 0)], at(3600))
+    spent = spending.spent()
+    assert spent.amount == pytest.approx(0.115)
+    assert spent.words.endswith("0.12 USD by prices of westeurope of 2025-03-04")
+    assert spent.as_dict()["prices"] == "by prices of westeurope of 2025-03-04"
+
+
+def test_without_a_price_there_is_no_amount() -> None:
+    spending = Spending(NOON, PRICES, ceiling=0.01)
+    spending.look([replace(node("a", "running", 0), vm_size="standard_unheard_of")], at(3600))
+    assert (spending.spent().amount, spending.over()) == (None, None)
+
+
+def test_a_ceiling_is_reached_when_it_is_spent() -> None:
+    with metered(Spending(NOON, PRICES, ceiling=0.2)) as spending:
+        spending.look([node("a", "running", 0)], at(3600))
+        assert too_expensive() is None
+        spending.look([node("a", "running", 0)], at(7200))
+        assert (too_expensive() or "").startswith(
+            "The run has cost 0.23 USD by prices of westeurope of 2025-03-04, and max_cost is 0.20 USD."
+        )
+    assert too_expensive() is None
+
+
+def test_a_ceiling_that_cannot_be_held_is_refused_before_anything_is_made() -> None:
+    pool = PoolOptions(vm_size="standard_unheard_of", max_cost=5)
+    assert "has no price of a dedicated standard_unheard_of" in (ceiling_problem(pool, PRICES) or "")
+    with pytest.raises(InputError, match="max_cost is 5"), billed(plan(1), pool):
+        pass
+    assert ceiling_problem(PoolOptions(max_cost=5), PRICES) is None
+
+
+def test_the_table_of_prices_can_be_replaced(tmp_path: Path) -> None:
+    told = json.loads(SHIPPED.read_text("utf-8"))
+    own = tmp_path / "prices.json"
+    own.write_text(json.dumps({**told, "region": "uksouth", "per_hour": {"standard_x1": {"dedicated": 2}}}))
+    table = price_table(str(own))
+    assert table.price("Standard_X1", dedicated=True) == 2
+    assert table.price("Standard_X1", dedicated=False) is None
+    assert table.valid == "by prices of uksouth of 2025-03-04"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "cannot be used"),
+        ('{"date": "2025-03-04"}', "region: Field required"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_by_place(content: str | None, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError, match=told):
+        price_table(str(file))
+
+
+def test_an_estimate_says_what_is_expected_and_what_it_can_be_at_most() -> None:
+    pool = PoolOptions(dedicated_nodes=2, spot_nodes=1, task_slots_per_node=2, expected_minutes=30)
+    told = estimate(plan(12), pool, PRICES)
+    assert told.expected_seconds == 3 * (120 + 2 * 1800)
+    assert told.most_seconds == 3 * 60 * (30 + 2 * 60 + 10 + 10)
+    assert told.words(PRICES) == (
+        "Estimated cost of nodes: 0.26 USD expected, at most 0.72 USD, if left alone, by prices of "
+        "westeurope of 2025-03-04."
+    )
+    unknown = estimate(plan(12), pool.model_copy(update={"vm_size": "standard_unheard_of"}), PRICES)
+    assert unknown.words(PRICES) == (
+        "No estimate of cost: no price of these nodes prices of westeurope of 2025-03-04."
+    )
+    assert PRICES.per_hour["standard_d2s_v5"] == NodePrice(dedicated=0.115, spot=0.023)
+
+
+@pytest.fixture
+def stepped() -> Iterator[tuple[BatchClient, Control]]:
+    with running("--time", "stepped", "--delays", "azure", "--simulate", "--seed", "1") as account:
+        credential = AzureNamedKeyCredential(account.name, account.key)
+        with BatchClient(account.endpoint, credential) as client:
+            yield client, Control(account.endpoint)
+
+
+def ledger(control: Control) -> dict[str, Any]:
+    return control.ask("GET", "state").json()  # type: ignore[no-any-return]
+
+
+def now(control: Control) -> datetime:
+    return datetime.fromisoformat(ledger(control)["now"])
+
+
+class Looks:
+    """Looks at a pool's nodes as the clock moves."""
+
+    def __init__(self, client: BatchClient, control: Control, pool_id: str) -> None:
+        self.client, self.control, self.pool_id = client, control, pool_id
+        self.now = now(control)
+
+    def after(self, seconds: float) -> None:
+        self.control.advance(seconds)
+        self.now += timedelta(seconds=seconds)
+        nodes_seen(list(self.client.list_nodes(self.pool_id, select=[NODE_FIELDS])), self.now)
+
+
+def test_estimate_and_actual_agree_with_the_emulators_ledger(
+    stepped: tuple[BatchClient, Control], capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, control = stepped
+    run = plan(12, now(control).replace(microsecond=0))
+    pool = PoolOptions(dedicated_nodes=2, spot_nodes=1, task_slots_per_node=2, expected_minutes=240)
+    with metered(Spending(run.created, PRICES)) as spending:
+        client.create_pool(pool_options(run, pool))
+        client.create_job({"id": "j", "poolInfo": {"poolId": run.names.pool_id}})  # type: ignore[arg-type]
+        for task in run.tasks:
+            options = models.BatchTaskCreateOptions(id=task.task_id, command_line="simulate 4h")
+            client.create_task("j", options)
+        looks = Looks(client, control, run.names.pool_id)
+        while client.get_job_task_counts("j").task_counts.completed < 12:
+            looks.after(100)
+        client.begin_delete_pool(run.names.pool_id, polling_interval=0)
+        looks.after(15)
+        control.advance(60)
+        spent = spending.spent()
+    stays = ledger(control)["stays"]
+    billed_seconds = sum(stay["nodeSeconds"] for stay in stays)
+    by_state = {
+        state: sum(stay["secondsByState"].get(state, 0) for stay in stays) for state in ("idle", "running")
+    }
+    told = estimate(run, pool, PRICES, boot=timedelta(seconds=20))
+    with capsys.disabled():
+        print(
+            f"\nnode-seconds: ledger {billed_seconds:.0f}, metered {spent.node_seconds:.0f}, "
+            f"estimated {told.expected_seconds:.0f}"
+        )
+    assert spent.node_seconds == pytest.approx(billed_seconds, rel=0.01)
+    assert told.expected_seconds == pytest.approx(billed_seconds, rel=0.01)
+    assert told.expected == pytest.approx(spent.amount, rel=0.01)
+    assert spent.seconds_by_doing["running"] == pytest.approx(by_state["running"], rel=0.01)
+
+
+def test_preempted_time_is_told_apart_as_in_the_ledger(stepped: tuple[BatchClient, Control]) -> None:
+    client, control = stepped
+    control.fault("preempt", at=1000, restore=2400)
+    began = now(control)
+    with metered(Spending(began, PRICES)) as spending:
+        client.create_pool(scene.pool_options("p", target_dedicated_nodes=1, target_low_priority_nodes=2))
+        looks = Looks(client, control, "p")
+        for _ in range(90):
+            looks.after(60)
+        spent = spending.spent()
+    stays = ledger(control)["stays"]
+    assert spent.node_seconds == pytest.approx(sum(stay["nodeSeconds"] for stay in stays), rel=0.01)
+    preempted = sum(stay["secondsByState"].get("preempted", 0) for stay in stays)
+    assert preempted > 0
+    assert spent.seconds_by_doing["preempted"] == pytest.approx(preempted, rel=0.01)

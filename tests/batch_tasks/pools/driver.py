@@ -1,0 +1,81 @@
+"""A driver that stops within a stage and waits to be killed: the stages of a run as a process."""
+
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from batch_tasks.clean_up import clean_up
+from batch_tasks.clients import signed_in
+from batch_tasks.create_containers import create_containers
+from batch_tasks.create_job import create_job
+from batch_tasks.inputs import find_inputs
+from batch_tasks.naming import RunNames
+from batch_tasks.options import CleanUpPolicy, PoolOptions
+from batch_tasks.plan import RunPlan, plan_tasks
+from batch_tasks.poll_tasks import Rhythm, poll_tasks
+from batch_tasks.progress import Progress, watching
+from batch_tasks.provision_pool import provision_pool
+from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.settings import Account
+from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.upload_inputs import upload_inputs
+from batch_tasks.workload import Workload
+
+OFTEN = Rhythm(shortest=0.05, longest=0.1)
+
+
+def main(stop_in: str, kind: str, run: str, folder: str, lasts: str, hours: str) -> None:
+    """Run all stages on the files of `folder`, simulated to take so long, and stop in the stage named."""
+
+    one_says_it = threading.Lock()
+
+    def reached(stage: str) -> None:
+        if stage == stop_in:
+            with one_says_it:
+                print(stage, flush=True)
+                time.sleep(3600)
+
+    def watch(progress: Progress) -> None:
+        if progress.phase != "poll-tasks" or progress.running:
+            reached(progress.phase)
+
+    account = Account.from_environment()
+    assert account is not None
+    workload = Workload("killed", "true {input}", ("{stem}.out",), file_minutes=3000)
+    workload = replace(workload, environment={"SIMULATE": lasts})
+    inputs = find_inputs([folder])
+    now = datetime.now(UTC).replace(microsecond=0)
+    plan = RunPlan(
+        RunNames.of("killed", UUID(run)),
+        workload,
+        plan_tasks(workload, inputs),
+        now,
+        now + timedelta(hours=float(hours)),
+    )
+    pool = PoolOptions.model_validate(
+        {
+            "kind": kind,
+            "task_slots_per_node": 2,
+            **({"pool_id": f"kept-{run[:8]}"} if kind == "named" else {}),
+        }
+    )
+    with signed_in(account), watching(watch):
+        create_containers.fn(plan.names, plan.metadata)
+        made = provision_pool.fn(plan, pool)
+        reached("provision-pool")
+        upload_inputs.fn(plan)
+        create_job.fn(plan, made)
+        reached("create-job")
+        submit_tasks.fn(plan)
+        finished = poll_tasks.fn(plan, OFTEN, OFTEN)
+        reached("retrieve-outputs")
+        retrieve_outputs.fn(plan, finished, f"{folder}.out")
+        reached("clean-up")
+        clean_up.fn(plan.names, CleanUpPolicy())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

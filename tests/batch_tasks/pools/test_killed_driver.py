@@ -1,0 +1,144 @@
+"""The driver dies by SIGKILL in each stage; nobody helps; how long do its nodes bill?
+
+The emulator's clock is moved by the test, so that hours pass in a moment.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
+
+from batch_tasks.pools.scaling import last_billed
+from batch_tasks.settings import Account
+from flows.local_stack import account_of
+from flows.local_stack.azurite import BlobAccount
+from tests.conformance.own_emulator import Control, running
+
+HOURS = 2.0
+LATER = 120.0
+"""Seconds of the emulator's clock between two looks."""
+
+
+@pytest.fixture
+def stepped(azurite: BlobAccount) -> Iterator[Account]:
+    """An account whose clock stands where the driver's does when it starts."""
+    with running("--time", "stepped", "--delays", "azure", "--simulate") as emulator:
+        yield account_of(azurite, emulator)
+
+
+def environment(account: Account) -> dict[str, str]:
+    assert account.batch_key is not None
+    assert account.storage_key is not None
+    return {
+        **os.environ,
+        "AZURE_BATCH_ACCOUNT": account.batch_account,
+        "AZURE_BATCH_ENDPOINT": account.batch_endpoint,
+        "AZURE_BATCH_ACCESS_KEY": account.batch_key.get_secret_value(),
+        "AZURE_STORAGE_ACCOUNT": account.storage_account,
+        "AZURE_STORAGE_SERVICE_ENDPOINT": account.blob_endpoint,
+        "AZURE_STORAGE_KEY": account.storage_key.get_secret_value(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "lasts"),
+    [
+        ("provision-pool", "ephemeral", "40m"),
+        ("upload-inputs", "ephemeral", "40m"),
+        ("create-job", "ephemeral", "40m"),
+        ("submit-tasks", "ephemeral", "40m"),
+        ("poll-tasks", "ephemeral", "40h"),
+        ("poll-tasks", "named", "40h"),
+        ("poll-tasks", "auto", "40m"),
+        ("retrieve-outputs", "ephemeral", "5m"),
+    ],
+)
+def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
+    stage: str, kind: str, lasts: str, stepped: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.txt").write_text("x")
+    control, run = Control(stepped.batch_endpoint), uuid4().hex
+    command = [sys.executable, "-m", "tests.batch_tasks.pools.driver", stage, kind, run, str(folder), lasts]
+    driver = subprocess.Popen(
+        [*command, str(HOURS)], env=environment(stepped), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        killed = _killed(driver, control, moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up"))
+    finally:
+        driver.kill()
+        driver.wait()
+        assert driver.stdout is not None
+        driver.stdout.close()
+    assert killed == stage
+    bound = _bound(stepped, control, run, kind)
+    died = _now(control)
+    while _billing(control):
+        assert _now(control) <= bound, "nodes bill longer than stated"
+        control.advance(LATER)
+    zero = _now(control) - died
+    with capsys.disabled():
+        print(
+            f"\nkilled in {stage} ({kind}, tasks of {lasts}): zero nodes after {zero}, stated {bound - died}"
+        )
+
+
+def _killed(driver: "subprocess.Popen[str]", control: Control, *, moving: bool) -> str:
+    """Kill the driver once it has reached its stage, with the clock moved until then; what it said."""
+    assert driver.stdout is not None
+    os.set_blocking(driver.stdout.fileno(), not moving)
+    said = ""
+    while not said:
+        if moving and control.ask("GET", "state").json()["jobs"]:
+            control.advance(30)
+        said = driver.stdout.readline()
+        assert driver.poll() is None, "the driver ended by itself"
+    driver.kill()
+    return said.strip()
+
+
+def _bound(account: Account, control: Control, run: str, kind: str) -> datetime:
+    """The stated bound: from the times that the pool and the job of the run were made with."""
+    job = f"killed-{run}"
+    created = _now(control)
+    with _client(account) as client:
+        pools = list(client.list_pools())
+        created = min([pool.creation_time for pool in pools if pool.creation_time], default=created)
+        try:
+            tasks = list(client.list_tasks(job))
+        except ResourceNotFoundError:
+            tasks = []
+    expires = created + timedelta(hours=HOURS)
+    if not tasks:
+        return last_billed(created, expires, created)
+    if "40h" in str(tasks[0].environment_settings):
+        return last_billed(created, expires)
+    return last_billed(created, expires, _now(control) + timedelta(minutes=45))  # all tasks run at once
+
+
+def _client(account: Account) -> BatchClient:
+    assert account.batch_key is not None
+    credential = AzureNamedKeyCredential(account.batch_account, account.batch_key.get_secret_value())
+    return BatchClient(account.batch_endpoint, credential)
+
+
+def _now(control: Control) -> datetime:
+    return datetime.fromisoformat(control.ask("GET", "state").json()["now"])
+
+
+def _billing(control: Control) -> bool:
+    """Whether a node is there, or may still come."""
+    state = control.ask("GET", "state").json()
+    here = any("leftTime" not in stay for stay in state["stays"])
+    to_come = any(pool["target_dedicated"] or pool["target_low_priority"] for pool in state["pools"].values())
+    return here or to_come
