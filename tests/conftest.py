@@ -82,7 +82,7 @@ def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAcc
     chain, private = loopback_certificate
     env = {**without_azure(os.environ), "SSL_CERT_FILE": str(chain)}
     options = ["--oauth", "basic", "--tls-cert", str(chain), "--tls-key", str(private)]
-    with with_programs(env) as complete, running_emulator(complete, *options) as starting:
+    with running_emulator(with_programs(env), *options) as starting:
         yield starting.account()
 
 
