@@ -15,6 +15,11 @@ POOL = {
     "task_slots_per_node": "--slots",
     "vm_size": "--vm-size",
     "max_hours": "--max-hours",
+    "kind": "--pool-kind",
+    "pool_id": "--pool-id",
+    "max_cost": "--max-cost",
+    "expected_minutes": "--expected-minutes",
+    "prices": "--prices",
 }
 KEEP = {
     "pool": "pool",
@@ -55,7 +60,8 @@ def run_parser(
     pool = parser.add_argument_group("the pool of compute nodes")
     for name, option in POOL.items():
         field = pool_options.model_fields[name]
-        help_text = f"{field.description} (default: {field.default})".replace("%", "%%")
+        default = f" (default: {field.default})" if field.default not in (None, "") else ""
+        help_text = f"{field.description}{default}".replace("%", "%%")
         pool.add_argument(option, dest=name, metavar=option.rpartition("-")[2].upper(), help=help_text)
     _add_clean_up(parser, clean_up)
     parser.add_argument(
