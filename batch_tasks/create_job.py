@@ -18,6 +18,7 @@ from batch_tasks.patience import patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.provision_pool import metadata_items
 from batch_tasks.stage import log, stage
+from batch_tasks.submit_tasks import submitted_ids
 
 _WAIT_FOR_DELETION = 300.0  # seconds
 _BETWEEN_TRIES = 3.0
@@ -41,7 +42,7 @@ def job_options(plan: RunPlan) -> BatchJobCreateOptions:
 
 @stage("create-job")
 def create_job(plan: RunPlan) -> None:
-    """Make the job of the run, unless an earlier try has. One that an earlier attempt ended is made anew.
+    """Make the job of the run, unless an earlier try has. One that ended without all the tasks is made anew.
 
     Raises:
         ResourceBusy: a job of the id is still being deleted after five minutes.
@@ -49,7 +50,8 @@ def create_job(plan: RunPlan) -> None:
     """
     options = job_options(plan)
     waited = 0.0
-    while not _created(options):
+    wanted = frozenset(task.task_id.lower() for task in plan.tasks)
+    while not _created(options, wanted):
         if waited >= _WAIT_FOR_DELETION:
             raise ResourceBusy(
                 f"The job {options.id} is still being deleted after {waited:.0f} s. Run again later."
@@ -59,7 +61,7 @@ def create_job(plan: RunPlan) -> None:
     log().debug("Job %s is there", options.id)
 
 
-def _created(options: BatchJobCreateOptions) -> bool:
+def _created(options: BatchJobCreateOptions, wanted: frozenset[str]) -> bool:
     """Whether the job is there and takes tasks; False while one of its id is on its way out."""
     try:
         patiently(lambda: batch_client().create_job(options))
@@ -72,15 +74,18 @@ def _created(options: BatchJobCreateOptions) -> bool:
             ) from error
         if code not in {"JobExists", "JobBeingDeleted"}:
             raise
-        return _takes_tasks(options.id)
+        return _usable(options.id, wanted)
     return True
 
 
-def _takes_tasks(job_id: str) -> bool:
+def _usable(job_id: str, wanted: frozenset[str]) -> bool:
+    """Whether the job takes tasks, or has ended with all that are wanted; a useless one is deleted."""
     try:
         job = patiently(lambda: batch_client().get_job(job_id, select=["id,state"]))
+        if job.state == BatchJobState.COMPLETED:
+            if wanted <= submitted_ids(job_id):
+                return True
+            delete_job(job_id)
     except ResourceNotFoundError:
         return False
-    if job.state == BatchJobState.COMPLETED:
-        delete_job(job_id)
     return job.state not in {BatchJobState.COMPLETED, BatchJobState.DELETING, BatchJobState.TERMINATING}
