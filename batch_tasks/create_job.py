@@ -20,6 +20,7 @@ from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.specification import metadata_items
 from batch_tasks.stage import log, stage
+from batch_tasks.submit_tasks import submitted_ids
 
 WAIT_FOR_QUOTA = Patience(budget=900.0, first_wait=5.0, longest_wait=60.0)
 _QUOTA = "ActiveJobAndScheduleQuotaReached"
@@ -52,7 +53,7 @@ def job_options(plan: RunPlan, pool: BatchPoolInfo, now: datetime) -> BatchJobCr
 def create_job(
     plan: RunPlan, pool: BatchPoolInfo | None = None, for_quota: Patience = WAIT_FOR_QUOTA
 ) -> None:
-    """Make the job of the run, unless an earlier try has. One that an earlier attempt ended is made anew.
+    """Make the job of the run, unless an earlier try has. One that ended without all the tasks is made anew.
 
     `pool` is what `provision_pool` returned; without it the job gets the run's own pool. `for_quota` is how
     long to wait for other jobs to end where the account may have no more: nodes are being paid for meanwhile.
@@ -65,7 +66,8 @@ def create_job(
     pool = pool or BatchPoolInfo(pool_id=plan.names.pool_id)
     options = job_options(plan, pool, datetime.now(UTC).replace(microsecond=0))
     waited = 0.0
-    while not _created_within_quota(options, for_quota):
+    wanted = frozenset(task.task_id.lower() for task in plan.tasks)
+    while not _created_within_quota(options, wanted, for_quota):
         if waited >= _WAIT_FOR_DELETION:
             raise ResourceBusy(
                 f"The job {options.id} is still being deleted after {waited:.0f} s. Run again later."
@@ -77,12 +79,12 @@ def create_job(
     log().debug("Job %s is there", options.id)
 
 
-def _created_within_quota(options: BatchJobCreateOptions, patience: Patience) -> bool:
+def _created_within_quota(options: BatchJobCreateOptions, wanted: frozenset[str], patience: Patience) -> bool:
     """As `_created`, waiting for other jobs to end."""
     waited, tries = 0.0, 0
     while True:
         try:
-            return _created(options)
+            return _created(options, wanted)
         except JobEnded as full:
             tries += 1
             wait = patience.wait(tries)
@@ -93,7 +95,7 @@ def _created_within_quota(options: BatchJobCreateOptions, patience: Patience) ->
         waited += wait
 
 
-def _created(options: BatchJobCreateOptions) -> bool:
+def _created(options: BatchJobCreateOptions, wanted: frozenset[str]) -> bool:
     """Whether the job is there and takes tasks; False while one of its id is on its way out."""
     try:
         patiently(lambda: batch_client().create_job(options))
@@ -106,17 +108,20 @@ def _created(options: BatchJobCreateOptions) -> bool:
             ) from error
         if code not in {"JobExists", "JobBeingDeleted"}:
             raise
-        return _takes_tasks(options.id)
+        return _usable(options.id, wanted)
     return True
 
 
-def _takes_tasks(job_id: str) -> bool:
+def _usable(job_id: str, wanted: frozenset[str]) -> bool:
+    """Whether the job takes tasks, or has ended with all that are wanted; a useless one is deleted."""
     try:
         job = patiently(lambda: batch_client().get_job(job_id, select=["id,state"]))
+        if job.state == BatchJobState.COMPLETED:
+            if wanted <= submitted_ids(job_id):
+                return True
+            delete_job(job_id)
     except ResourceNotFoundError:
         return False
-    if job.state == BatchJobState.COMPLETED:
-        delete_job(job_id)
     return job.state not in {BatchJobState.COMPLETED, BatchJobState.DELETING, BatchJobState.TERMINATING}
 
 

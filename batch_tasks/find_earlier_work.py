@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from azure.batch.models import BatchJob
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks import naming
@@ -39,6 +39,18 @@ _ENDED = frozenset({"completed", "terminating", "deleting"})
 _SHARE_OF_TIME = 0.5
 
 
+@dataclass(frozen=True)
+class _EarlierJob:
+    """The job of an earlier attempt, as it was before storage was looked at: what a task of it has left since
+    is there, too. Ids are in lower case, as Batch compares them.
+    """
+
+    ended: bool
+    expires: datetime | None
+    tasks: frozenset[str]
+    succeeded: frozenset[str]
+
+
 @stage("find-earlier-work")
 def find_earlier_work(plan: RunPlan, output_dir: str) -> EarlierWork:
     """What is done of the plan, and the plan of what is left; the run's time is its job's where that goes on.
@@ -46,22 +58,19 @@ def find_earlier_work(plan: RunPlan, output_dir: str) -> EarlierWork:
     Raises:
         AzureError: Batch or storage cannot be reached or refuses.
     """
+    job = _earlier_job(plan.names.job_id)
     found = _Found(plan, _stored(plan.names.output_container), reports_here(plan, Path(output_dir)))
-    job = _active_job(plan)
-    waits_on = found.in_job(job) if job else frozenset()
-    if job and waits_on is None:
-        delete_job(plan.names.job_id)
-        log().warning("The outputs of job %s were taken away: it is made anew", plan.names.job_id)
-    tasks, done = found.split(waits_on or frozenset())
+    goes_on = job is not None and not job.ended and _has_time(job, plan) and found.has_outputs_of(job)
+    waits_on = job.tasks if job and goes_on else frozenset()
+    tasks, done = found.split(waits_on)
     if tasks and plan.merge and not waits_on:
         tasks, done = list(plan.tasks), {}  # what is merged must be in the job of the merge
-    expires = _expires(job) if job and waits_on is not None else None
-    rest = replace(plan, tasks=PlannedTasks(tasks), expires=expires or plan.expires)
+    if job and tasks and not goes_on:
+        _delete_job(plan.names.job_id)
+    expires = job.expires if job and goes_on else None
     if done or waits_on:
-        log().info(
-            "An earlier attempt left %d files done and %d tasks in its job", len(done), len(waits_on or ())
-        )
-    return EarlierWork(rest, done)
+        log().info("An earlier attempt left %d files done and %d tasks in its job", len(done), len(waits_on))
+    return EarlierWork(replace(plan, tasks=PlannedTasks(tasks), expires=expires or plan.expires), done)
 
 
 class _Found:
@@ -82,13 +91,14 @@ class _Found:
         done = {key: report for _, reports in results for key, report in reports.items()}
         return [task for task, _ in results if task is not None], done
 
-    def in_job(self, job: BatchJob) -> frozenset[str] | None:
-        """The ids of the tasks in the job, in lower case; None when outputs of theirs are gone."""
-        succeeded = {task.task_id.lower() for task in finished_tasks(job.id) if task.succeeded}
-        for task in self._plan.tasks:
-            if task.task_id.lower() in succeeded and self._missing(task):
-                return None
-        return submitted_ids(job.id)
+    def has_outputs_of(self, job: _EarlierJob) -> bool:
+        """Whether the outputs of the job's tasks are there; somebody may have deleted their container."""
+        return not any(
+            report.state != "succeeded"
+            for task in self._plan.tasks
+            if task.task_id.lower() in job.succeeded
+            for report in self._reports(task)
+        )
 
     def _left(
         self, task: PlannedTask, waits_on: frozenset[str]
@@ -105,9 +115,6 @@ class _Found:
         fewer = PlannedTask(naming.task_id([file.input.key for file in files]), files)
         left, more = self._left(fewer, waits_on)
         return left, done | more
-
-    def _missing(self, task: PlannedTask) -> bool:
-        return any(report.state != "succeeded" for report in self._reports(task))
 
     def _reports(self, task: PlannedTask) -> Iterator[FileReport]:
         told: Sequence[FileReport] = ()
@@ -158,28 +165,31 @@ def _stored(container: str) -> Mapping[str, Stored]:
         return {}
 
 
-def _active_job(plan: RunPlan) -> BatchJob | None:
-    """The job of an earlier attempt; None when there is none, when it ended, or with too little time left.
+def _earlier_job(job_id: str) -> _EarlierJob | None:
+    """The job of an earlier attempt; None when there is none.
 
-    It may end while it is looked at, but only with all its tasks in it and done: it is told to end with them
-    after the last was submitted, never before, and that cannot be taken back (documented: 400).
+    An active one may end at any moment, but only with all its tasks in it and done: it is told to end with
+    them after the last was submitted, and that cannot be taken back (documented: 400).
     """
-    job_id = plan.names.job_id
+    select = ["id,state,metadata"]
     try:
-        job = patiently(
-            lambda: batch_client().get_job(job_id, select=["id,state,metadata"]), patience=FIRST_CONTACT
-        )
+        job = patiently(lambda: batch_client().get_job(job_id, select=select), patience=FIRST_CONTACT)
+        succeeded = frozenset(task.task_id.lower() for task in finished_tasks(job_id) if task.succeeded)
+        tasks = submitted_ids(job_id)
     except ResourceNotFoundError:
         return None
-    if wire_value(job.state) in _ENDED:
-        return None
-    expires = _expires(job)
-    if expires is not None and expires - datetime.now(UTC) < (plan.expires - plan.created) * _SHARE_OF_TIME:
+    ended = wire_value(job.state) in _ENDED
+    return _EarlierJob(ended, time_of(metadata_of(job).get("expires", "")), tasks, succeeded)
+
+
+def _has_time(job: _EarlierJob, plan: RunPlan) -> bool:
+    """Whether it is worth to go on: its tasks can no longer reach storage when its time is over."""
+    enough = (plan.expires - plan.created) * _SHARE_OF_TIME
+    return job.expires is None or job.expires - datetime.now(UTC) >= enough
+
+
+def _delete_job(job_id: str) -> None:
+    """It ended, has too little time left, or its outputs are gone: what is left gets a new one."""
+    log().info("Job %s of an earlier attempt is made anew", job_id)
+    with suppress(ResourceNotFoundError, ResourceExistsError):  # it is gone, or on its way
         delete_job(job_id)
-        log().info("Job %s of an earlier attempt has too little time left: it is made anew", job_id)
-        return None
-    return job
-
-
-def _expires(job: BatchJob) -> datetime | None:
-    return time_of(metadata_of(job).get("expires", ""))

@@ -155,11 +155,23 @@ def test_tasks_are_not_submitted_to_a_job_that_ended(run: Callable[..., RunPlan]
         submit_tasks.fn(plan)
 
 
-def test_a_job_that_an_earlier_attempt_ended_is_made_anew(
+def test_a_job_that_ended_with_all_its_tasks_needs_no_second_one(
     run: Callable[..., RunPlan], tmp_path: Path
 ) -> None:
     plan = run({"a.txt": "x"})
     whole_run(plan, tmp_path)
+    made = batch_client().get_job(plan.names.job_id).creation_time
+    assert whole_run(plan, tmp_path).failed == ()
+    assert batch_client().get_job(plan.names.job_id).creation_time == made
+
+
+def test_a_job_that_was_ended_before_its_tasks_were_in_is_made_anew(
+    run: Callable[..., RunPlan], tmp_path: Path
+) -> None:
+    plan = run({"a.txt": "x"})
+    create_containers.fn(plan.names, plan.metadata)
+    create_job.fn(plan)
+    delete_resources(plan.names, NOTHING)
     assert whole_run(plan, tmp_path).failed == ()
 
 

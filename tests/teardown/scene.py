@@ -1,6 +1,7 @@
 """What the tests of teardown share: an account behind gates, a Prefect server, runs that are processes."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Scene:
     folder: Path
     env: dict[str, str]
     port: int
-    asking: threading.Lock = field(default_factory=threading.Lock)
+    changing: threading.Lock = field(default_factory=threading.Lock)
     deployments: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -46,19 +47,22 @@ class Scene:
         return f"http://127.0.0.1:{self.port}/api"
 
     def api(self, method: str, path: str, json: Any = None) -> Any:
-        """Ask the Prefect server, one question at a time: SQLite refuses to write for two at once."""
-        deadline = time.monotonic() + 60
-        url = f"{self.api_url}{path}"
+        """Ask the Prefect server; change one thing at a time, as SQLite does not write for two at once."""
+        changes = method != "GET" and not path.endswith("/filter")
+        with self.changing if changes else nullcontext():
+            return self._answer(method, f"{self.api_url}{path}", json)
+
+    def _answer(self, method: str, url: str, json: Any) -> Any:
+        deadline = time.monotonic() + 120
         while True:
             try:
-                with self.asking:
-                    answer = httpx.request(method, url, json=json, timeout=30, trust_env=False)
+                answer = httpx.request(method, url, json=json, timeout=30, trust_env=False)
                 if answer.status_code < 500:
                     answer.raise_for_status()
                     return answer.json() if answer.content else None
             except httpx.TransportError:
                 pass
-            assert time.monotonic() < deadline, f"no answer to {method} {path}"
+            assert time.monotonic() < deadline, f"no answer to {method} {url}"
             time.sleep(0.3)
 
     def deployment(self, entrypoint: str, pool: str) -> str:
@@ -146,6 +150,9 @@ class Run:
         """What the account holds of it."""
         return {name for name in self.scene.names() if self.hex in name}
 
+    def left_nothing(self) -> bool:
+        return self.left() == set()
+
     def end(self, within: float = 120) -> str:
         """Wait for its end; the state's type and name."""
         final: list[dict[str, Any]] = []
@@ -167,10 +174,10 @@ class Run:
         states = [run["state"]["type"] for run in runs if run["name"] == "clean-up"]
         return str(states[0]) if states else ""
 
-    def outputs(self) -> Mapping[str, str]:
-        """The outputs that came down."""
-        files = sorted(self.output.glob("*_OUTPUT.txt")) if self.output.exists() else []
-        return {file.name: file.read_text() for file in files}
+    def outputs(self) -> Mapping[str, list[str]]:
+        """The outputs that came down: the words in them, without the names of the run's own job and pool."""
+        files = sorted(self.output.glob("*_OUTPUT.txt"))
+        return {file.name: re.findall(r"^.*:\t\d+$", file.read_text(), re.M) for file in files}
 
     def results_written(self) -> list[str]:
         """The targets under which nodes stored that a task of the run is done, once for each time."""
@@ -213,7 +220,9 @@ def worker(scene: Scene, pool: str, limit: int = 8) -> Iterator[subprocess.Popen
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    filter_by_name = {"work_pools": {"name": {"any_": [pool]}}}
     try:
+        until(lambda: bool(scene.api("POST", "/work_pools/filter", filter_by_name)), "the worker is there")
         yield process
     finally:
         if process.poll() is None:
@@ -225,33 +234,43 @@ def worker(scene: Scene, pool: str, limit: int = 8) -> Iterator[subprocess.Popen
             process.wait()
 
 
-@contextmanager
-def prefect_server(env: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
-    """A whole Prefect server on the port, with the database of the environment's PREFECT_HOME."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out
-        )
-    health = f"http://127.0.0.1:{port}/api/health"
+class PrefectServer:
+    """A whole Prefect server on the scene's port and database. It can be stopped and started again."""
 
-    def healthy() -> bool:
-        assert process.poll() is None, log.read_text()[-2000:]
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.log = scene.folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui"]
+        command += ["--port", str(self.scene.port)]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.scene.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        until(self._is_healthy, "the Prefect server answers", 120)
+
+    def stop(self) -> None:
+        """Stop it and wait until it is gone."""
+        if self.process is None:
+            return
+        self.process.terminate()
         try:
-            return httpx.get(health, timeout=5, trust_env=False).status_code == 200
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _is_healthy(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-2000:]
+        try:
+            return httpx.get(f"{self.scene.api_url}/health", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
-
-    try:
-        until(healthy, "the Prefect server answers", 120)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextmanager

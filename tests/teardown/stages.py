@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tests.teardown.gate import Hold, Request
-from tests.teardown.scene import Scene
+from tests.teardown.scene import Run, Scene, engine
 
 How = Literal["before", "after"]
 
@@ -17,7 +17,7 @@ STAGES: Mapping[str, tuple[str, str, str, How]] = {
     "submit": (BATCH, "POST", "{run}/addtaskcollection", "after"),
     "poll": (BATCH, "GET", "{run}/taskcounts", "before"),
     "download": (BLOBS, "GET", "{run}-outputs/outputs/", "before"),
-    "clean-up": (BATCH, "DELETE", "/pools/", "after"),
+    "clean-up": (BATCH, "DELETE", "/pools/", "before"),
 }
 
 
@@ -31,3 +31,17 @@ def hold_at(scene: Scene, stage: str, run: str, *, refuse: bool = False) -> Hold
         return request.method == method and wanted in request.target and request.concerns(run)
 
     return gate.hold(matches, "refuse" if refuse else how)
+
+
+def killed(scene: Scene, stage: str) -> Run:
+    """A run without a worker whose process is killed in the stage."""
+    run = scene.create_run("by-hand")
+    held = hold_at(scene, stage, run.hex)
+    process = engine(run)
+    try:
+        run.comes_to(held)
+    finally:
+        process.kill()
+        process.wait()
+        held.drop()
+    return run
