@@ -79,6 +79,7 @@ def poll_tasks(
             if progress.done + progress.failed >= total:
                 finished = finished_tasks(plan.names.job_id)
                 if len(finished) >= total:
+                    _stop_if_deleted(plan, finished)
                     log().info("All %d tasks ended, %d failed, after %.0f s", total, progress.failed, waited)
                     return finished
             if waited >= next_look:
@@ -89,6 +90,15 @@ def poll_tasks(
         if datetime.now(UTC) >= plan.expires:
             raise _timed_out(plan)
         pause(counts_every.interval(waited))
+
+
+def _stop_if_deleted(plan: RunPlan, finished: list[FinishedTask]) -> None:
+    """Raise when tasks failed since somebody deletes the job: that ends them before it ends itself."""
+    if all(task.succeeded for task in finished):
+        return
+    job = patiently(lambda: batch_client().get_job(plan.names.job_id, select=["id,state"]))
+    if job.state == BatchJobState.DELETING:
+        raise JobEnded(f"The job {plan.names.job_id} was deleted while its tasks ran. Run again.", finished)
 
 
 def _raise_unless_passing(plan: RunPlan, error: AzureError) -> None:
