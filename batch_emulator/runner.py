@@ -90,7 +90,7 @@ class Runner:
 
     def node_directories(self, pool_id: str, node_id: str) -> NodeDirectories:
         """Where the files of a node are."""
-        return NodeDirectories(self._root / pool_id.lower() / node_id)
+        return NodeDirectories(self._root.joinpath(pool_id.lower(), node_id))
 
     def carry_out(self, instructions: Iterable[Instruction]) -> None:
         """Do, or begin to do, what is to be done."""

@@ -17,6 +17,8 @@ from batch_emulator.faults.requests import ConnectionDropped
 
 GRACE = 1
 """Seconds that open requests get when the server ends."""
+KEPT = 120
+"""Seconds that an idle connection is kept: with fewer, clients that ask every few seconds meet its end."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -65,6 +67,7 @@ class Server:
             server_header=False,
             ssl_certfile=tls_cert,
             ssl_keyfile=tls_key,
+            timeout_keep_alive=KEPT,
             timeout_graceful_shutdown=GRACE,
         )
         self._uvicorn = _Uvicorn(config, on_ready)

@@ -137,8 +137,13 @@ def _node_variables(node: ComputeNode) -> Mapping[str, str]:
 
 def _host_variables(node: ComputeNode, host: Mapping[str, str]) -> dict[str, str]:
     user = _user_name()
-    variables = {"PATH": os.defpath, "HOME": str(node.directories.home), "USER": user, "LOGNAME": user}
+    variables = {"PATH": os.defpath, "HOME": _home(node), "USER": user, "LOGNAME": user}
     return variables | {name: host[name] for name in INHERITED if name in host}
+
+
+@lru_cache(maxsize=4096)
+def _home(node: ComputeNode) -> str:
+    return str(node.directories.home)
 
 
 @cache

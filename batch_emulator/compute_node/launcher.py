@@ -31,6 +31,7 @@ IGNORED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # Python ignores the two last ones; a task must find all of them as a shell would give them.
 RESET = [*IGNORED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ]
 SECONDS_TO_END = 10
+READ_AT_ONCE = 1 << 16  # bytes; a larger buffer would be mapped and unmapped for each read
 
 
 class Run:
@@ -74,7 +75,7 @@ class Launcher:
         partial = b""
         while True:
             for key, _ in selector.select():
-                data = os.read(key.fd, 1 << 20)
+                data = os.read(key.fd, READ_AT_ONCE)
                 if key.fileobj is self.connection:
                     if not data:
                         return

@@ -131,7 +131,8 @@ class _Attempt:
         if self.run.continues:
             return await self.fetch(directories)
         try:
-            await in_thread(directories.prepare) if _exists(directories) else directories.prepare()
+            # Never in the event loop: on a busy disk it takes as long as the task (measured).
+            await in_thread(directories.prepare)
         except OSError as error:
             code = "DiskFull" if error.errno == errno.ENOSPC else "ResourceDirectoryCreateFailed"
             message = f"The task's directory could not be made: {error.strerror}."
@@ -247,10 +248,6 @@ class _Attempt:
                 success=success,
             )
         return failure if success else EXIT_CODE_FAILURE
-
-
-def _exists(directories: RunDirectories) -> bool:
-    return directories.task.exists()
 
 
 def _not_launched(reason: str) -> Failure:
