@@ -4,6 +4,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_AT_EPOCH = 621_355_968_000_000_000
@@ -27,6 +28,7 @@ _DURATION = re.compile(
 _UNITS = (365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1)
 
 
+@lru_cache(maxsize=4096)
 def timestamp(epoch: float, *, trim: bool = True) -> str:
     """A time of day as `2022-09-06T23:45:29.9954813Z`: UTC, up to seven digits, trailing zeros cut.
 
