@@ -32,7 +32,7 @@ from flows.local_stack.prefect_server import using
 from tests.teardown import table
 from tests.teardown.gate import Hold
 from tests.teardown.scene import HEARTBEAT_SECONDS, PrefectServer, Run, Scene, until, worker
-from tests.teardown.stages import STAGES, hold_at, killed
+from tests.teardown.stages import AT_ONCE, STAGES, hold_at, killed
 
 pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
@@ -154,7 +154,7 @@ def casualties(scene: Scene, bystanders: Bystanders) -> Casualties:
     def one(stage: str) -> None:
         dead.add(f"SIGKILL, {stage}", killed(scene, stage))
 
-    with ThreadPoolExecutor(len(STAGES) + 2) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         stopped = threads.submit(with_a_stopped_worker, scene, dead)
         surviving = threads.submit(with_a_killed_worker, scene, dead)
         list(threads.map(one, STAGES))
