@@ -27,6 +27,8 @@ from flows.account import account_for, runs_locally
 from flows.garbage import Limits, Owner, Verdict, judge_all
 from flows.parameter import parameter
 
+Row = dict[str, str]
+LEFT_ALONE = "left alone"
 HEARTBEAT = "prefect.flow-run.heartbeat"
 _LATE_HEARTBEAT = timedelta(seconds=10)
 _RUNS_AT_ONCE = 100
@@ -67,14 +69,15 @@ def collect_garbage(
     silent_minutes: SilentMinutes = 15.0,
     grace_hours: GraceHours = 1.0,
     reason: Reason = "",
-) -> int:
-    """Delete pools, jobs and containers of runs that ended without cleaning up. Returns how many.
+) -> list[Row]:
+    """Delete pools, jobs and containers of runs that ended without cleaning up.
 
+    Returns a row for everything of ours: what it is, its run, why it is garbage or not, and what was done.
     What is not ours, belongs to a living run, or was to be kept is left alone.
     """
     if runs_locally(account):
         log().info("No Azure account is set, and a local stack ends with its run: nothing to collect")
-        return 0
+        return []
     if reason:
         log().info("Started by %s", reason)
     with account_for(account) as found, signed_in(found):
@@ -85,11 +88,9 @@ def collect_garbage(
             if orphans and not dry_run:
                 delete_orphans(orphans)
         except CleanUpFailed:
-            acted = "not all could be deleted"
+            _show(_rows(verdicts, "not all could be deleted"))
             raise
-        finally:
-            _show(verdicts, acted)
-    return 0 if dry_run else len(orphans)
+        return _show(_rows(verdicts, acted))
 
 
 @stage("find-garbage")
@@ -153,19 +154,24 @@ def _last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
     return datetime.fromisoformat(events[0]["occurred"]) if events else None
 
 
-def _show(verdicts: list[Verdict], acted: str) -> None:
-    """An artifact that tells of everything of ours, the orphans first."""
-    ordered = sorted(verdicts, key=lambda verdict: not verdict.is_orphan)
-    rows = [
+def _rows(verdicts: Iterable[Verdict], acted: str) -> list[Row]:
+    """What is told of each thing, the orphans first; `acted` is what became of those."""
+    return [
         {
             "what": str(verdict.resource),
             "run": verdict.resource.run.flow_run_id,
             "why": verdict.why,
-            "action": acted if verdict.is_orphan else "left alone",
+            "action": acted if verdict.is_orphan else LEFT_ALONE,
         }
-        for verdict in ordered[:_ROWS_SHOWN]
+        for verdict in sorted(verdicts, key=lambda verdict: not verdict.is_orphan)
     ]
-    orphans = sum(verdict.is_orphan for verdict in verdicts)
-    words = f"{orphans} of {len(verdicts)} things of ours have nobody left who will delete them: {acted}."
-    create_table_artifact(rows, key="garbage", description=words)
+
+
+def _show(rows: list[Row]) -> list[Row]:
+    """An artifact with the rows, as many as it can hold; the rows."""
+    garbage = [row for row in rows if row["action"] != LEFT_ALONE]
+    acted = f": {garbage[0]['action']}" if garbage else ""
+    words = f"{len(garbage)} of {len(rows)} things of ours have nobody left who will delete them{acted}."
+    create_table_artifact(rows[:_ROWS_SHOWN], key="garbage", description=words)
     log().info(words)
+    return rows

@@ -128,6 +128,38 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def collect_garbage(arguments: Sequence[str] | None = None) -> int:
+    """The command `collect-garbage`: delete what runs left that could not clean up after themselves."""
+    parser = argparse.ArgumentParser(
+        prog="collect-garbage",
+        description="Delete pools, jobs and containers of runs that ended without cleaning up.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be deleted")
+    parser.add_argument(
+        "--account",
+        metavar="NAME",
+        help="the name of a Prefect block (default: the environment's account)",
+    )
+    parser.add_argument(
+        "--silent-minutes",
+        metavar="N",
+        help="a run that gave no sign of life for so long is taken for dead (default: 15)",
+    )
+    parser.add_argument(
+        "--grace-hours",
+        metavar="N",
+        help="how long after its time a run that Prefect does not know is left alone (default: 1)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show the log of the run")
+    options = parser.parse_args(arguments)
+    _before_prefect(verbose=options.verbose)
+
+    from flows.command_line.collect import collect_here  # noqa: PLC0415
+
+    return collect_here(options)
+
+
 def _before_prefect(*, verbose: bool) -> None:
     """What must be settled before Prefect is imported: it sets up its log then."""
     for stream in (sys.stdout, sys.stderr):

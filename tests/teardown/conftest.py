@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from batch_tasks.settings import Account
-from tests.teardown.scene import PrefectServer, Scene, scene_of, worker
+from tests.teardown.scene import FLOW, PrefectServer, Scene, scene_of, worker
 
 
 @pytest.fixture(scope="package")
@@ -29,4 +29,5 @@ def scene(bare_scene: Scene, server: PrefectServer) -> Iterator[Scene]:
     """The same with a Prefect server, and a worker on the work pool `watched`; none on `by-hand`."""
     with worker(bare_scene, "watched"):
         bare_scene.work_pool("by-hand")
+        bare_scene.deployment(FLOW, "by-hand")
         yield bare_scene

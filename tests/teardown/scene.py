@@ -20,9 +20,11 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.settings import Account
+from flows.collect_garbage import HEARTBEAT
 from tests.teardown.gate import Gate, Hold, gate_before
 
 ROOT = Path(__file__).parents[2]
+FLOW = "flows/top_n_words.py:top_n_words"
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 HEARTBEAT_SECONDS = 30
 """The shortest that Prefect allows."""
@@ -53,7 +55,7 @@ class Scene:
             return self._answer(method, f"{self.api_url}{path}", json)
 
     def _answer(self, method: str, url: str, json: Any) -> Any:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while True:
             try:
                 answer = httpx.request(method, url, json=json, timeout=30, trust_env=False)
@@ -83,9 +85,7 @@ class Scene:
         """A work pool that no worker serves yet."""
         self.api("POST", "/work_pools/", {"name": name, "type": "process"})
 
-    def create_run(
-        self, pool: str, entrypoint: str = "flows/top_n_words.py:top_n_words", **parameters: Any
-    ) -> "Run":
+    def create_run(self, pool: str, entrypoint: str = FLOW, **parameters: Any) -> "Run":
         """A flow run, scheduled now. It counts the words of the scene's texts, with outputs of its own."""
         output = self.folder / f"output-{len(list(self.folder.iterdir()))}-{time.monotonic_ns()}"
         defaults = {
@@ -131,9 +131,18 @@ class Run:
         assert answer["status"] == "ACCEPT", answer
 
     def comes_to(self, held: Hold, within: float = 300) -> None:
-        """Wait until it is held."""
+        """Wait until it is held, and has given its first sign of life."""
         until(lambda: held.came.is_set() or self.state()["type"] in FINAL, f"{self.id} is held", within)
         assert held.came.is_set(), f"{self.id} ended before it came there: {self.state()}"
+        until(self.gave_sign_of_life, f"{self.id} gives a sign of life", within)
+
+    def gave_sign_of_life(self) -> bool:
+        """Whether the server has a heartbeat of it."""
+        wanted = {
+            "event": {"name": [HEARTBEAT]},
+            "resource": {"id": [f"prefect.flow-run.{self.id}"]},
+        }
+        return bool(self.scene.api("POST", "/events/filter", {"filter": wanted})["events"])
 
     def pid(self) -> int:
         """The process of the run, as the worker told it to Prefect."""
@@ -207,7 +216,7 @@ def quiet() -> dict[str, Any]:
 
 
 @contextmanager
-def worker(scene: Scene, pool: str, limit: int = 8) -> Iterator[subprocess.Popen[bytes]]:
+def worker(scene: Scene, pool: str, limit: int = 6) -> Iterator[subprocess.Popen[bytes]]:
     """A process worker on the work pool, as the leader of a session, like a terminal's."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
     with (scene.folder / f"worker-{pool}.log").open("wb") as log:

@@ -21,6 +21,10 @@ STAGES: Mapping[str, tuple[str, str, str, How]] = {
 }
 
 
+AT_ONCE = 4
+"""Runs that are begun together: more make a server with SQLite refuse them for minutes."""
+
+
 def hold_at(scene: Scene, stage: str, run: str, *, refuse: bool = False) -> Hold:
     """Hold the run with these 32 hex digits in the stage, or let the stage fail."""
     server, method, part, how = STAGES[stage]

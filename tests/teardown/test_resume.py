@@ -8,7 +8,7 @@ import pytest
 
 from tests.teardown import table
 from tests.teardown.scene import Run, Scene, engine, until
-from tests.teardown.stages import STAGES, killed
+from tests.teardown.stages import AT_ONCE, STAGES, killed
 
 pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(600)]
 
@@ -30,7 +30,7 @@ def retried(scene: Scene, stage: str) -> Run:
 @pytest.fixture(scope="module")
 def runs(scene: Scene) -> Iterator[Mapping[str, "Future[Run]"]]:
     """A retried run for each stage, all begun at once."""
-    with ThreadPoolExecutor(len(STAGES)) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         yield {stage: threads.submit(retried, scene, stage) for stage in STAGES}
 
 
