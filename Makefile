@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check emulator ui deploy worker bench clean
+.PHONY: help run test teardown check emulator ui deploy worker bench clean
 
 PYTHON ?= python3
 # uv takes a Python of this machine and never downloads one.
@@ -31,6 +31,9 @@ run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example tex
 
 test: check $(AZURITE) ## check, then all tests
 	.venv/bin/python -m pytest --durations=8
+
+teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; a quarter of an hour
+	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8
 
 check: $(ENVIRONMENT) ## style, format and types
 	.venv/bin/ruff check .

@@ -17,7 +17,7 @@ from tests.teardown.gate import Hold
 from tests.teardown.scene import FINAL, Run, Scene, until
 from tests.teardown.stages import hold_at
 
-pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(600)]
 
 IMPATIENT = "tests/teardown/impatient.py:impatient"
 

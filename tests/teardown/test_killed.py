@@ -34,7 +34,7 @@ from tests.teardown.gate import Hold
 from tests.teardown.scene import HEARTBEAT_SECONDS, PrefectServer, Run, Scene, until, worker
 from tests.teardown.stages import AT_ONCE, STAGES, hold_at, killed
 
-pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(900)]
 
 SILENCE = HEARTBEAT_SECONDS + 10.0
 """Seconds; the shortest that collect-garbage takes for silence, with such heartbeats."""

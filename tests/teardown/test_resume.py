@@ -10,7 +10,7 @@ from tests.teardown import table
 from tests.teardown.scene import Run, Scene, engine, until
 from tests.teardown.stages import AT_ONCE, STAGES, killed
 
-pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(600)]
 
 
 def retried(scene: Scene, stage: str) -> Run:
