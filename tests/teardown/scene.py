@@ -70,9 +70,10 @@ class Scene:
     def deployment(self, entrypoint: str, pool: str) -> str:
         """The id of a deployment of the flow in the work pool; made once."""
         if (entrypoint, pool) not in self.deployments:
-            flow = self.api("POST", "/flows/", {"name": "top-n-words"})
+            function = entrypoint.rpartition(":")[2]
+            flow = self.api("POST", "/flows/", {"name": function.replace("_", "-")})
             body = {
-                "name": f"{entrypoint.rpartition(':')[2]}-{pool}",
+                "name": f"{function}-{pool}",
                 "flow_id": flow["id"],
                 "entrypoint": entrypoint,
                 "work_pool_name": pool,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -30,8 +31,7 @@ from batch_tasks.settings import Account
 from flows.collect_garbage import collect_garbage
 from flows.local_stack.prefect_server import using
 from tests.teardown import table
-from tests.teardown.gate import Hold
-from tests.teardown.scene import HEARTBEAT_SECONDS, PrefectServer, Run, Scene, until, worker
+from tests.teardown.scene import HEARTBEAT_SECONDS, WORDS, PrefectServer, Run, Scene, until, worker
 from tests.teardown.stages import AT_ONCE, STAGES, hold_at, killed
 
 pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(900)]
@@ -61,7 +61,7 @@ class Bystanders:
     """What a collector must leave alone, and the runs it belongs to."""
 
     living: Run
-    held: Hold
+    stone: Path
     kept: Run
     foreign: set[str]
 
@@ -134,13 +134,15 @@ def foreign_things(account: Account) -> set[str]:
 
 @pytest.fixture(scope="module")
 def bystanders(scene: Scene, account: Account) -> Iterator[Bystanders]:
-    living = scene.create_run("watched")
-    held = hold_at(scene, "poll", living.hex)
+    stone = scene.folder / "stone"  # its commands wait for it; nodes are on this machine
+    command = f"while [ ! -e {stone} ]; do sleep 0.2; done; cp {{input}} {{output}}"
+    patient = {"command": command, "outputs": ["{stem}.copy"]}
+    living = scene.create_run("watched", "flows/run_command.py:run_command", **patient)
     kept = scene.create_run("watched", clean_up={"output_container": False})
     foreign = foreign_things(account)
-    living.comes_to(held)
     kept.end()
-    yield Bystanders(living, held, kept, foreign)
+    until(lambda: len(living.left()) == 4, "the living run has made everything")
+    yield Bystanders(living, stone, kept, foreign)
     with signed_in(account):
         for kind, name in (thing.split() for thing in foreign | kept.left()):
             {"pool": delete_pool, "job": delete_job, "container": delete_container}[kind](name)
@@ -218,10 +220,11 @@ def test_the_collector_tells_of_each_thing_in_an_artifact(scene: Scene, casualti
 
 
 def test_a_living_run_is_not_disturbed_by_all_that(scene: Scene, bystanders: Bystanders) -> None:
-    bystanders.held.release()
+    bystanders.stone.touch()
     assert bystanders.living.end() == "COMPLETED"
-    assert len(bystanders.living.outputs()) == 4
-    assert bystanders.living.outputs() == bystanders.kept.outputs()
+    copies = {path.stem: path.read_text() for path in bystanders.living.output.glob("*.copy")}
+    assert copies == {Path(name).stem: text for name, text in WORDS.items()}
+    until(bystanders.living.left_nothing, "it cleans up after itself")
 
 
 def test_runs_survive_a_restart_of_the_server_or_are_collected(
