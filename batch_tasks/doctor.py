@@ -42,6 +42,9 @@ class Doctor:
         self._chart = Chart()
         self._evidence = ""
         self.nodes: Mapping[str, int] = {}
+        self.pool_id = plan.names.pool_id
+        self.spot: frozenset[str] = frozenset()
+        self.dedicated: frozenset[str] = frozenset()
 
     def look(self, job: BatchJob, running: int) -> str | None:
         """Look and treat. Why the run cannot go on, with evidence and remedy; None while it may.
@@ -52,6 +55,7 @@ class Doctor:
         pool_id = (job.execution_info and job.execution_info.pool_id) or self._names.pool_id
         pool = pool_view(pool_id)
         self.nodes = pool.nodes_by_state if pool else {}
+        self._note_kinds(pool_id, pool)
         view = RunView(pool_id, pool, wire_value(job.state), running, job.id, pool_id == self._names.pool_id)
         decision = decide(view, self._chart, self._now(), self._limits)
         self._chart = decision.chart
@@ -66,6 +70,13 @@ class Doctor:
         if decision.news and stall.patience:
             log().warning("%s Waiting for up to %s.", stall.text, _told(stall))
         return None
+
+    def _note_kinds(self, pool_id: str, pool: PoolView | None) -> None:
+        """Which nodes, of all ever seen, are Spot nodes and which are not: those that are gone, too."""
+        nodes = pool.nodes if pool else ()
+        self.pool_id = pool_id
+        self.spot |= {node.node_id for node in nodes if not node.dedicated}
+        self.dedicated |= {node.node_id for node in nodes if node.dedicated}
 
     def _keep_evidence(self, pool: PoolView | None) -> None:
         """A reboot or a replacement takes the files of the node away: what its start task said is kept."""
@@ -113,6 +124,7 @@ def pool_view(pool_id: str) -> PoolView | None:
             node.id,
             wire_value(node.state),
             tuple(without_secrets(f"{error.code}: {error.message}") for error in node.errors or ()),
+            dedicated=bool(node.is_dedicated),
         )
         for node in nodes
     ]

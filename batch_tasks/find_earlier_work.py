@@ -23,13 +23,14 @@ from batch_tasks.clean_up import delete_job
 from batch_tasks.clients import batch_client
 from batch_tasks.concurrently import concurrently
 from batch_tasks.earlier_work import EarlierWork
+from batch_tasks.file_reports import report_task
 from batch_tasks.keep_report import RESULTS, free_name, names_taken
 from batch_tasks.owned_resources import metadata_of, time_of
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.plan import PlannedTask, PlannedTasks, RunPlan
 from batch_tasks.poll_tasks import finished_tasks
 from batch_tasks.report import FileReport, FinishedTask, Output
-from batch_tasks.retrieve_outputs import is_here, report_task
+from batch_tasks.retrieve_outputs import is_here
 from batch_tasks.stage import log, stage
 from batch_tasks.submit_tasks import submitted_ids
 from batch_tasks.upload_inputs import Stored, stored_blobs
@@ -63,8 +64,6 @@ def find_earlier_work(plan: RunPlan, output_dir: str) -> EarlierWork:
     goes_on = job is not None and not job.ended and _has_time(job, plan) and found.has_outputs_of(job)
     waits_on = job.tasks if job and goes_on else frozenset()
     tasks, done = found.split(waits_on)
-    if tasks and plan.merge and not waits_on:
-        tasks, done = list(plan.tasks), {}  # what is merged must be in the job of the merge
     if job and tasks and not goes_on:
         _delete_job(plan.names.job_id)
     expires = job.expires if job and goes_on else None
@@ -82,14 +81,24 @@ class _Found:
         self._here = here
 
     def split(self, waits_on: frozenset[str]) -> tuple[list[PlannedTask], dict[str, FileReport]]:
-        """The tasks to run or to wait on, without the files that are done; and the reports of the latter."""
+        """The tasks to run or to wait on, without the files that are done; and the reports of the latter.
+
+        A merge is done when nothing else is left to do; it waits for what is, and reads the rest in storage.
+        """
 
         def one(task: PlannedTask) -> tuple[PlannedTask | None, dict[str, FileReport]]:
             return self._left(task, waits_on)
 
-        results = concurrently(one, self._plan.tasks)
+        merge = self._plan.merge
+        results = concurrently(one, [task for task in self._plan.tasks if not task.is_merge])
         done = {key: report for _, reports in results for key, report in reports.items()}
-        return [task for task, _ in results if task is not None], done
+        tasks = [task for task, _ in results if task is not None]
+        if merge is None:
+            return tasks, done
+        left, merged = (merge, {}) if tasks else self._left(merge, waits_on)
+        if left is None:
+            return tasks, done | merged
+        return [*tasks, replace(left, after=tuple(task.task_id for task in tasks))], done
 
     def has_outputs_of(self, job: _EarlierJob) -> bool:
         """Whether the outputs of the job's tasks are there; somebody may have deleted their container."""
@@ -112,7 +121,7 @@ class _Found:
             return None, done
         if not done:
             return task, {}
-        fewer = PlannedTask(naming.task_id([file.input.key for file in files]), files)
+        fewer = replace(task, task_id=naming.task_id([file.input.key for file in files]), files=files)
         left, more = self._left(fewer, waits_on)
         return left, done | more
 
@@ -129,6 +138,8 @@ class _Found:
 
 def reports_here(plan: RunPlan, folder: Path) -> Mapping[str, FileReport]:
     """The files whose outputs lie in the folder whole, as the `results.json` of this same run tells."""
+    if plan.merge:
+        return {}  # a merge reads what the others left in storage
     try:
         name = free_name(RESULTS, names_taken(plan, str(folder)))
         told = json.loads((folder / name).read_text("utf-8"))
@@ -168,17 +179,18 @@ def _stored(container: str) -> Mapping[str, Stored]:
 def _earlier_job(job_id: str) -> _EarlierJob | None:
     """The job of an earlier attempt; None when there is none.
 
-    An active one may end at any moment, but only with all its tasks in it and done: it is told to end with
-    them after the last was submitted, and that cannot be taken back (documented: 400).
+    An active one in which every task has ended counts as ended: nobody was there to try failures again.
     """
     select = ["id,state,metadata"]
     try:
         job = patiently(lambda: batch_client().get_job(job_id, select=select), patience=FIRST_CONTACT)
-        succeeded = frozenset(task.task_id.lower() for task in finished_tasks(job_id) if task.succeeded)
         tasks = submitted_ids(job_id)
+        finished = finished_tasks(job_id)
     except ResourceNotFoundError:
         return None
-    ended = wire_value(job.state) in _ENDED
+    succeeded = frozenset(task.task_id.lower() for task in finished if task.succeeded)
+    all_done = bool(tasks) and tasks <= {task.task_id.lower() for task in finished}
+    ended = all_done or wire_value(job.state) in _ENDED
     return _EarlierJob(ended, time_of(metadata_of(job).get("expires", "")), tasks, succeeded)
 
 

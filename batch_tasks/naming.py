@@ -101,15 +101,17 @@ def metadata(
     }
 
 
-def task_id(keys: Iterable[str]) -> str:
+def task_id(keys: Iterable[str], attempt: int = 1) -> str:
     """The Batch task id for these files: the first one's name as far as legal, and a hash of all keys.
 
-    12 hex digits keep 100,000 files of equal names apart with a chance of 0.99998.
+    12 hex digits keep 100,000 files of equal names apart with a chance of 0.99998. A later attempt at the
+    same files is another task, and its id says which.
     """
     keys = tuple(keys)
     digest = hashlib.sha256(b"\0".join(os.fsencode(key) for key in keys)).hexdigest()[:12]
     readable = re.sub(r"[^A-Za-z0-9]+", "-", keys[0].rpartition("/")[2]).strip("-")
     count = f"-and-{len(keys) - 1}-more" if len(keys) > 1 else ""
+    count += f"-try-{attempt}" if attempt > 1 else ""
     room = LONGEST_ID - len(digest) - len(count) - 1
     return f"{readable[:room].rstrip('-') or 'file'}{count}-{digest}"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from batch_tasks.failures import FailureKind
 from batch_tasks.naming import RunNames
 
 
@@ -160,6 +162,48 @@ class OutputsKept(CleanUpPolicy):
     )
 
 
+class RetryOptions(BaseModel):
+    """How often a file that failed is given to a new Batch task, by whose fault it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    infra: int = Field(
+        3,
+        ge=0,
+        le=20,
+        title="Node or service",
+        description="New tasks for a file that failed by a fault of its node or of Azure Batch.",
+    )
+    input: int = Field(
+        1, ge=0, le=20, title="Input", description="The same where its input could not be fetched."
+    )
+    output: int = Field(
+        2, ge=0, le=20, title="Output", description="The same where its outputs could not be stored."
+    )
+    user: int = Field(
+        0, ge=0, le=20, title="Command", description="The same where its command failed, with any exit code."
+    )
+    exit: Mapping[Annotated[int, Field(ge=1, le=255)], Annotated[int, Field(ge=0, le=20)]] = Field(
+        {}, title="Exit codes", description='The same by exit code, such as {"75": 2}.'
+    )
+    dedicated_after: int = Field(
+        3,
+        ge=0,
+        le=100,
+        title="Preemptions",
+        description="When Azure has taken Spot nodes from one file so often, the run goes on with dedicated "
+        "nodes, which cost more. 0: never.",
+    )
+
+    def allowed(self, kind: FailureKind, exit_code: int | None) -> int:
+        """How many new tasks a file gets that failed like this."""
+        if kind in ("node", "preemption", "service"):
+            return self.infra
+        if kind == "user":
+            return self.exit.get(exit_code, self.user) if exit_code is not None else self.user
+        return self.input if kind == "input" else self.output
+
+
 class RunOptions(BaseModel):
     """Everything about a run that is not the workload and not its input files."""
 
@@ -168,6 +212,7 @@ class RunOptions(BaseModel):
     output_dir: str = "output"
     pool: PoolOptions = PoolOptions()
     clean_up: CleanUpPolicy = CleanUpPolicy()
+    retry: RetryOptions = RetryOptions()
     files_per_task: int = Field(1, ge=1, le=500)
     download: bool = True
     check_only: bool = False

@@ -13,7 +13,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, overload
@@ -29,6 +29,7 @@ from batch_tasks.naming import (
     parts_list_blob,
     task_id,
 )
+from batch_tasks.options import RetryOptions
 from batch_tasks.workload import FileRun, Workload
 
 MERGE = "merge"
@@ -61,6 +62,7 @@ class PlannedFile:
     """An input, its `fetched` path in the task's working directory, its command and its outputs.
 
     `blob` is where the input is kept in the input container; "" when it is elsewhere in storage already.
+    `content` is what is kept there when it is no file here but made by us.
     """
 
     input: InputFile
@@ -68,6 +70,7 @@ class PlannedFile:
     run: FileRun
     outputs: tuple[PlannedOutput, ...]
     blob: str
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class PlannedTask:
     task_id: str
     files: tuple[PlannedFile, ...]
     after: tuple[str, ...] = ()
+    is_merge: bool = False
 
 
 class PlannedTasks(Sequence[PlannedTask]):
@@ -105,7 +109,7 @@ class PlannedTasks(Sequence[PlannedTask]):
 @dataclass(frozen=True)
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
-    clean-up will leave.
+    clean-up will leave; `retry` says which failures are given to a new task.
     """
 
     names: RunNames
@@ -114,17 +118,18 @@ class RunPlan:
     created: datetime
     expires: datetime
     keep: frozenset[str] = frozenset()
+    retry: RetryOptions = field(default_factory=RetryOptions)
 
     @property
     def files(self) -> Iterator[PlannedFile]:
         """Every file, in the order of the inputs."""
-        return (file for task in self.tasks if not task.after for file in task.files)
+        return (file for task in self.tasks if not task.is_merge for file in task.files)
 
     @property
     def merge(self) -> PlannedTask | None:
         """The task that merges what the others leave."""
         last = self.tasks[-1] if self.tasks else None
-        return last if last and last.after else None
+        return last if last and last.is_merge else None
 
     @property
     def files_counted(self) -> str:
@@ -153,8 +158,9 @@ def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: 
     ]
     for file, run in merge:
         (planned,) = _planned([(file, run)], crowded)
-        listed = replace(planned, blob=parts_list_blob())
-        tasks.append(PlannedTask(task_id([file.key]), (listed,), tuple(task.task_id for task in tasks)))
+        listed = replace(planned, blob=parts_list_blob(), content=parts_list(tasks))
+        after = tuple(task.task_id for task in tasks)
+        tasks.append(PlannedTask(task_id([file.key]), (listed,), after, is_merge=True))
     return PlannedTasks(tasks)
 
 
@@ -176,7 +182,7 @@ def plan_problems(tasks: PlannedTasks) -> list[str]:
     return found
 
 
-def parts_list(tasks: PlannedTasks) -> str:
+def parts_list(tasks: Iterable[PlannedTask]) -> str:
     """What the merge reads first: each input and where its part will be, as JSON."""
     parts = [
         {"file": file.input.key, "part": output.blob}

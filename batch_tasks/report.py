@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from batch_tasks.failures import FailureKind
 from batch_tasks.money.spending import Spent
@@ -17,6 +17,7 @@ class FinishedTask:
     """A Batch task that ended, as Batch tells it. `failure` is Batch's own reason where it gives one.
 
     Of a task that ran several times, `started` and `ended` are those of the last attempt (documented).
+    `preemptions` counts the nodes that Azure took from under it, `wasted_seconds` the time it had run there.
     """
 
     task_id: str
@@ -28,6 +29,18 @@ class FinishedTask:
     started: datetime | None = None
     ended: datetime | None = None
     attempts: int = 1
+    preemptions: int = 0
+    wasted_seconds: float = 0.0
+
+    def preempted(self, times: int, wasted_seconds: float) -> Self:
+        """The same, which lost its node so often and so much time by that; each is an attempt, too."""
+        more = times - self.preemptions
+        return replace(
+            self,
+            attempts=self.attempts + more,
+            preemptions=times,
+            wasted_seconds=round(wasted_seconds, 6),
+        )
 
     @property
     def seconds(self) -> float | None:
@@ -53,7 +66,7 @@ class Output:
 @dataclass(frozen=True)
 class FileReport:
     """What became of one input file. `seconds` is how long its command ran on the node; `kind` is whose fault
-    it is that it failed.
+    it is that it failed. `task_id` is the last task that worked on it, `earlier_tasks` are those before.
     """
 
     key: str
@@ -67,6 +80,9 @@ class FileReport:
     outputs: tuple[Output, ...] = ()
     attempts: int = 0
     kind: FailureKind | None = None
+    preemptions: int = 0
+    wasted_seconds: float = 0.0
+    earlier_tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,16 @@ class RunReport:
         """The files that failed or never ran, and the merge if it did."""
         everything = (*self.files, *((self.merged,) if self.merged else ()))
         return tuple(file for file in everything if file.state != "succeeded")
+
+    @property
+    def wasted_seconds(self) -> float:
+        """How long tasks had run on nodes that Azure then took away."""
+        return sum(task.wasted_seconds for task in self.tasks)
+
+    @property
+    def preemptions(self) -> int:
+        """How often a task lost its node."""
+        return sum(task.preemptions for task in self.tasks)
 
     @property
     def outcome(self) -> str:
@@ -132,7 +158,10 @@ def _file(file: FileReport) -> dict[str, Any]:
         "outputs": [asdict(output) for output in file.outputs],
         "task": file.task_id,
         "node": file.node_id,
+        "earlier_tasks": list(file.earlier_tasks),
         "attempts": file.attempts,
+        "preemptions": file.preemptions,
+        "wasted_seconds": file.wasted_seconds,
         "seconds": file.seconds,
         "exit_code": file.exit_code,
         "kind": file.kind,
@@ -147,6 +176,8 @@ def _task(task: FinishedTask) -> dict[str, Any]:
         "succeeded": task.succeeded,
         "node": task.node_id,
         "attempts": task.attempts,
+        "preemptions": task.preemptions,
+        "wasted_seconds": task.wasted_seconds,
         "created": _iso(task.created),
         "started": _iso(task.started),
         "ended": _iso(task.ended),

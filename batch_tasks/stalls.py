@@ -58,11 +58,12 @@ USUAL = Limits()
 
 @dataclass(frozen=True)
 class NodeView:
-    """A node: its state and its errors."""
+    """A node: its state, its errors, and whether it is no Spot node."""
 
     node_id: str
     state: str
     errors: tuple[str, ...] = ()
+    dedicated: bool = True
 
 
 @dataclass(frozen=True)

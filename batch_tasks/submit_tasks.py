@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from azure.batch.models import (
@@ -50,9 +50,25 @@ _ENDED = frozenset({"JobCompleted", "JobBeingTerminated", "JobNotActive", "JobBe
 
 @stage("submit {plan.tasks_counted}")
 def submit_tasks(plan: RunPlan) -> int:
-    """Bring every task of the plan into the job; then the job ends by itself when they are done.
+    """Bring every task of the plan into the job, save the merge: that one comes when the others are done.
 
     Returns the number of tasks. Run again, it submits what is missing.
+
+    Raises:
+        SubmitFailed: as `bring_in`.
+    """
+    tasks = [task for task in plan.tasks if not task.is_merge]
+    bring_in(plan, tasks, lambda done: tell(Progress("submit-tasks", len(plan.tasks), done)))
+    log().info("Job %s holds %d tasks", plan.names.job_id, len(tasks))
+    return len(tasks)
+
+
+def bring_in(
+    plan: RunPlan, tasks: Sequence[PlannedTask], seen_in: Callable[[int], None] = lambda _number: None
+) -> None:
+    """Bring these tasks into the run's job; those that are in it already are left alone.
+
+    `seen_in` is told, now and then, how many are.
 
     Raises:
         SubmitFailed: Batch refuses a task, the job takes no more, or 15 minutes were not enough.
@@ -60,10 +76,10 @@ def submit_tasks(plan: RunPlan) -> int:
     job_id = plan.names.job_id
     until = time.monotonic() + _WAIT.budget
     rounds = 0
-    while missing := _missing(plan):
+    while missing := _missing(job_id, tasks, seen_in):
         if rounds and time.monotonic() > until:
             raise SubmitFailed(
-                f"{len(missing)} of {len(plan.tasks)} tasks are not in job {job_id} after "
+                f"{len(missing)} of {len(tasks)} tasks are not in job {job_id} after "
                 f"{_WAIT.budget / 60:.0f} minutes of trying. Batch may be overloaded: run again later."
             )
         if rounds:
@@ -71,16 +87,13 @@ def submit_tasks(plan: RunPlan) -> int:
         rounds += 1
         requests = chunks(_options(plan, missing))
         concurrently(lambda chunk: add_tasks(job_id, chunk), requests, workers=_REQUESTS_AT_ONCE)
-    _end_job_with_its_tasks(job_id)
-    log().info("Job %s holds %d tasks", job_id, len(plan.tasks))
-    return len(plan.tasks)
 
 
-def _missing(plan: RunPlan) -> list[PlannedTask]:
-    """The tasks of the plan that the job does not hold yet."""
-    present = submitted_ids(plan.names.job_id)
-    missing = [task for task in plan.tasks if task.task_id.lower() not in present]
-    tell(Progress("submit-tasks", len(plan.tasks), len(plan.tasks) - len(missing)))
+def _missing(job_id: str, tasks: Sequence[PlannedTask], seen_in: Callable[[int], None]) -> list[PlannedTask]:
+    """The tasks that the job does not hold yet."""
+    present = submitted_ids(job_id)
+    missing = [task for task in tasks if task.task_id.lower() not in present]
+    seen_in(len(tasks) - len(missing))
     return missing
 
 
@@ -175,7 +188,8 @@ def _unless_ended(job_id: str, error: HttpResponseError) -> Exception:
     return error
 
 
-def _end_job_with_its_tasks(job_id: str) -> None:
+def end_job_with_its_tasks(job_id: str) -> None:
+    """Let the job end by itself now that all its tasks have: it no longer counts as active."""
     options = BatchJobUpdateOptions(all_tasks_complete_mode=BatchAllTasksCompleteMode.TERMINATE_JOB)
     try:
         patiently(lambda: batch_client().update_job(job_id, options))

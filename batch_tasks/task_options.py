@@ -59,7 +59,7 @@ class SignedUrls:
 
 def task_options(task: PlannedTask, workload: Workload, urls: SignedUrls) -> BatchTaskCreateOptions:
     """What we ask Batch for, to run the workload (its merge for a task that merges) on the files. Pure."""
-    merging = workload.merging if task.after else None
+    merging = workload.merging if task.is_merge else None
     workload = merging or workload
     minutes = workload.file_minutes * len(task.files)
     return BatchTaskCreateOptions(
@@ -98,7 +98,7 @@ def _resource_files(task: PlannedTask, workload: Workload, urls: SignedUrls) -> 
     for file in task.files:
         url = urls.read(file.blob) if file.blob else urls.stored(file.input.url)
         yield ResourceFile(http_url=url, file_path=file.fetched)
-    if task.after:
+    if task.is_merge:
         yield ResourceFile(storage_container_url=urls.read_outputs, blob_prefix=naming.PARTS)
 
 

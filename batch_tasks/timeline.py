@@ -75,7 +75,8 @@ def timeline(report: RunReport) -> Timeline:
         return Timeline(0.0, (), (), 0)
     files = defaultdict[str, list[FileReport]](list)
     for file in (*report.files, *((report.merged,) if report.merged else ())):
-        files[file.task_id.lower()].append(file)
+        for task_id in (file.task_id, *file.earlier_tasks):
+            files[task_id.lower()].append(file)
     ran = sorted(_ran(report.tasks, files, began), key=lambda one: (one.started, one.ended))
     ends = [one.ended for one in ran] + ([_since(began, report.ended)] if report.ended else [])
     by_node = defaultdict[str, list[Ran]](list)

@@ -15,7 +15,7 @@ from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import InputError
 from batch_tasks.patience import USUAL, Patience, patiently, stop_if_closing
-from batch_tasks.plan import RunPlan, parts_list
+from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Counting
 from batch_tasks.stage import log, stage
 from batch_tasks.workload import RUNNER
@@ -77,8 +77,8 @@ def uploads(plan: RunPlan) -> Iterator[Upload]:
     for file in plan.files:
         if file.blob:
             yield Upload(file.input.path, file.blob)
-    if plan.merge:
-        yield Upload("", naming.parts_list_blob(), parts_list(plan.tasks).encode())
+    for file in plan.merge.files if plan.merge else ():
+        yield Upload("", file.blob, file.content.encode())
 
 
 def stored_blobs(

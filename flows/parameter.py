@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from batch_tasks.options import CleanUpPolicy, PoolOptions
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions
 
 
 def parameter(title: str, description: str, **bounds: Any) -> Any:
@@ -53,6 +53,10 @@ WHAT_POOL_IS = parameter("Pool", "How many compute nodes the run may have, and f
 Pool = Annotated[PoolOptions, WHAT_POOL_IS]
 WHAT_CLEAN_UP_IS = parameter("Clean-up", "What the end of the run deletes of what it made.")
 CleanUp = Annotated[CleanUpPolicy, WHAT_CLEAN_UP_IS]
+Retry = Annotated[
+    RetryOptions,
+    parameter("Tries", "How often a file that failed is tried again, by whose fault it was."),
+]
 AccountName = Annotated[
     str | None,
     parameter(

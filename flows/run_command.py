@@ -8,7 +8,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
 from flows.backstop import delete_what_is_left
@@ -21,6 +21,7 @@ from flows.parameter import (
     InputFiles,
     OutputDir,
     Pool,
+    Retry,
     parameter,
 )
 from flows.pipeline import run_workload
@@ -122,6 +123,7 @@ def run_command(
     download: Download = True,  # noqa: FBT002  a switch in the form
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
+    retry: Retry = RetryOptions(),  # noqa: B008  frozen
     account: AccountName = None,
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
@@ -142,6 +144,7 @@ def run_command(
         download=download,
         pool=pool,
         clean_up=clean_up,
+        retry=retry,
         check_only=check_only,
     )
     return run_workload(workload, input_files, options, account)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Merge, Workload
 from flows.backstop import delete_what_is_left
@@ -20,6 +20,7 @@ from flows.parameter import (
     InputFiles,
     OutputDir,
     Pool,
+    Retry,
     parameter,
 )
 from flows.pipeline import run_workload
@@ -62,6 +63,7 @@ def top_n_words(
     download: Download = True,  # noqa: FBT002
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
+    retry: Retry = RetryOptions(),  # noqa: B008  frozen
     account: AccountName = None,
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
@@ -72,6 +74,7 @@ def top_n_words(
         download=download,
         pool=pool,
         clean_up=clean_up,
+        retry=retry,
         check_only=check_only,
     )
     return run_workload(top_n_words_workload(n, merge=merge), input_files, options, account)

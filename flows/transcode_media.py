@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from prefect import flow
 
 from batch_tasks.node_packages import program_from_apt
-from batch_tasks.options import OutputsKept, RunOptions, SpotPoolOptions
+from batch_tasks.options import OutputsKept, RetryOptions, RunOptions, SpotPoolOptions
 from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
 from flows.backstop import delete_what_is_left
@@ -20,6 +20,7 @@ from flows.parameter import (
     FilesPerTask,
     InputFiles,
     OutputDir,
+    Retry,
     parameter,
 )
 from flows.pipeline import run_workload
@@ -59,6 +60,7 @@ def transcode_media(
     download: Download = True,  # noqa: FBT002  a switch in the form
     pool: Annotated[SpotPoolOptions, WHAT_POOL_IS] = SpotPoolOptions(),  # noqa: B008  frozen
     clean_up: Annotated[OutputsKept, WHAT_CLEAN_UP_IS] = OutputsKept(),  # noqa: B008  frozen
+    retry: Retry = RetryOptions(),  # noqa: B008  frozen
     account: AccountName = None,
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
@@ -69,6 +71,7 @@ def transcode_media(
         download=download,
         pool=pool,
         clean_up=clean_up,
+        retry=retry,
         check_only=check_only,
     )
     return run_workload(transcode_media_workload(audio_format, bit_rate), input_files, options, account)

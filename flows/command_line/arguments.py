@@ -4,10 +4,11 @@ An option that is not given is left out of the parameters: defaults are written 
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batch_tasks.options import CleanUpPolicy, PoolOptions
+from batch_tasks.errors import InputError
+from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions
 
 POOL = {
     "dedicated_nodes": "--nodes",
@@ -28,6 +29,9 @@ KEEP = {
     "outputs": "output_container",
 }
 
+
+KINDS = [name for name in RetryOptions.model_fields if name not in {"exit", "dedicated_after"}]
+"""What `--retry` takes, beside exit codes and `preemptions`."""
 
 _OWN_NAMES = {
     "input_files": "FILES",
@@ -64,6 +68,7 @@ def run_parser(
         help_text = f"{field.description}{default}".replace("%", "%%")
         pool.add_argument(option, dest=name, metavar=option.rpartition("-")[2].upper(), help=help_text)
     _add_clean_up(parser, clean_up)
+    _add_retry(parser)
     parser.add_argument(
         "--check",
         dest="check_only",
@@ -115,12 +120,49 @@ def _add_clean_up(parser: argparse.ArgumentParser, clean_up: type[CleanUpPolicy]
     )
 
 
+def _add_retry(parser: argparse.ArgumentParser) -> None:
+    usual = RetryOptions()
+    defaults = ", ".join(f"{kind}={getattr(usual, kind)}" for kind in KINDS)
+    parser.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        metavar="WHAT=N",
+        help="how often a file that failed is tried again in a new task, by whose fault it was: infra (node "
+        "or service), input, output, user (its command), or an exit code, such as --retry 75=2; with "
+        "preemptions=N the run goes on with dedicated nodes after so many of one file. May be given several "
+        f"times (default: {defaults}, preemptions={usual.dedicated_after})",
+    )
+
+
+def _retry(given: Sequence[str]) -> dict[str, Any]:
+    """The group `retry` of a flow's parameters. Raises InputError for what has no such form."""
+    group: dict[str, Any] = {}
+    wrong = []
+    for text in given:
+        what, _, number = text.partition("=")
+        if number.strip() and what.isdecimal():
+            group.setdefault("exit", {})[what] = number
+        elif number.strip() and what in (*KINDS, "preemptions"):
+            group["dedicated_after" if what == "preemptions" else what] = number
+        else:
+            choices = ", ".join((*KINDS, "preemptions"))
+            wrong.append(f"--retry {text}: write WHAT=N, where WHAT is one of {choices}, or an exit code.")
+    if wrong:
+        raise InputError(wrong)
+    return group
+
+
 def flow_parameters(options: argparse.Namespace, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of the flow: what the options say, and the command's own where `given` (not None)."""
     kept = KEEP.values() if "all" in options.keep else [KEEP[word] for word in options.keep]
     pool = {name: getattr(options, name) for name in POOL if getattr(options, name) is not None}
     deleted = dict.fromkeys((KEEP[word] for word in options.delete), True)
-    groups = {"pool": pool, "clean_up": dict.fromkeys(kept, False) | deleted}
+    groups = {
+        "pool": pool,
+        "clean_up": dict.fromkeys(kept, False) | deleted,
+        "retry": _retry(options.retry),
+    }
     shared = {
         name: getattr(options, name)
         for name in ("output_dir", "download", "files_per_task", "account", "check_only")
@@ -140,5 +182,7 @@ def option_for(parameter: str) -> str:
         return POOL[name]
     if parameter == "pool":
         return f"{POOL['dedicated_nodes']}, {POOL['spot_nodes']}"
+    if group.startswith("retry"):
+        return f"--retry {'preemptions' if name == 'dedicated_after' else name}"
     own = parameter.partition(".")[0]
     return _OWN_NAMES.get(own, f"--{own.replace('_', '-')}")
