@@ -46,32 +46,10 @@ def report_file(
     stored: Mapping[str, Stored],
 ) -> FileReport:
     """What became of one file. Pure: `entry` is what the node told, `stored` what storage holds."""
-    key = file.input.key
     if finished is None:
-        return FileReport(key, "not run", task_id, reason="the run ended before its task did")
-    exit_code = finished.exit_code
-    kind = failure_kind(finished.failure, exit_code, told=entry is not None)
-    report = FileReport(
-        key,
-        "failed",
-        task_id,
-        finished.node_id,
-        exit_code,
-        attempts=finished.attempts,
-        kind=kind,
-        preemptions=finished.preemptions,
-        wasted_seconds=finished.wasted_seconds,
-    )
-    if entry is None:
-        return replace(report, reason=finished.failure or "its node told nothing about it")
-    report = replace(
-        report,
-        exit_code=entry.get("exit_code"),
-        reason=without_secrets(str(entry.get("reason") or finished.failure)),
-        stderr_tail=without_secrets(str(entry.get("stderr_tail") or "")[-_TAIL:]),
-        seconds=entry.get("seconds"),
-    )
-    if entry.get("state") != "succeeded":
+        return FileReport(file.input.key, "not run", task_id, reason="the run ended before its task did")
+    report = _as_told(file.input.key, task_id, finished, entry)
+    if entry is None or entry.get("state") != "succeeded":
         return report
     outputs = list(_outputs(file, entry.get("outputs") or ()))
     missing = [
@@ -84,6 +62,31 @@ def report_file(
         return replace(report, reason=reason, kind="output")
     shown = tuple(output for output in outputs if output.path)
     return replace(report, state="succeeded", outputs=shown, stderr_tail="", reason="", kind=None)
+
+
+def _as_told(key: str, task_id: str, finished: FinishedTask, entry: Mapping[str, Any] | None) -> FileReport:
+    """That a file failed, as Batch and the node tell it: nothing is believed before its outputs are seen."""
+    told = FileReport(
+        key,
+        "failed",
+        task_id,
+        finished.node_id,
+        finished.exit_code,
+        reason=finished.failure or "its node told nothing about it",
+        attempts=finished.attempts,
+        kind=failure_kind(finished.failure, finished.exit_code, told=entry is not None),
+        preemptions=finished.preemptions,
+        wasted_seconds=finished.wasted_seconds,
+    )
+    if entry is None:
+        return told
+    return replace(
+        told,
+        exit_code=entry.get("exit_code"),
+        reason=without_secrets(str(entry.get("reason") or finished.failure)),
+        stderr_tail=without_secrets(str(entry.get("stderr_tail") or "")[-_TAIL:]),
+        seconds=entry.get("seconds"),
+    )
 
 
 def _outputs(file: PlannedFile, told: Iterable[Mapping[str, Any]]) -> Iterator[Output]:

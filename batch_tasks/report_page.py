@@ -89,6 +89,10 @@ def _tiles(report: RunReport) -> Iterator[str]:
     yield '<div class="tiles">'
     yield _tile(f"{len(report.succeeded):,}", "files succeeded")
     yield _tile(f"{len(report.failed):,}", "failed", "bad" if report.failed else "")
+    if report.preemptions:
+        yield _tile(
+            duration(report.wasted_seconds), f"lost by {report.preemptions:,} preemptions of Spot nodes"
+        )
     yield from _times(line)
     yield "</div>"
 

@@ -16,7 +16,7 @@ from batch_tasks.create_job import create_job
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.options import CleanUpPolicy, PoolOptions
-from batch_tasks.plan import RunPlan
+from batch_tasks.plan import RunPlan, plan_tasks
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import RunReport
@@ -24,7 +24,7 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
-from batch_tasks.workload import Workload
+from batch_tasks.workload import Merge, Workload
 from tests.flows.processes import eventually
 
 MakePlan = Callable[..., RunPlan]
@@ -217,3 +217,52 @@ def test_containers_found_again_say_until_when_this_attempt_may_take(run: Callab
     create_containers.fn(later.names, later.metadata)
     container = blob_service().get_container_client(plan.names.output_container)
     assert container.get_container_properties().metadata == dict(later.metadata)
+
+
+def test_what_a_merge_needs_is_not_computed_again(
+    run: Callable[..., RunPlan], tmp_path: Path, stone: Path
+) -> None:
+    plan = with_merge(run())
+    stone.touch()
+    _, report = attempt(plan, tmp_path / "out")
+    assert [file.key for file in report.failed] == ["b"]
+    stone.unlink()
+    earlier, report = attempt(plan, tmp_path / "out")
+    assert keys(earlier) == ["b"]
+    assert earlier.rest.merge is not None
+    assert earlier.rest.merge.after == (plan.tasks[1].task_id,)
+    assert report.failed == ()
+    assert (tmp_path / "out" / "ALL").read_text() == "abc"
+
+
+def test_a_merge_that_is_done_is_not_done_again(run: Callable[..., RunPlan], tmp_path: Path) -> None:
+    plan = with_merge(run())
+    attempt(plan, tmp_path / "out")
+    earlier, report = attempt(plan, tmp_path / "elsewhere")
+    assert (len(earlier.rest.tasks), len(earlier.done)) == (0, 4)
+    assert report.merged is not None
+    assert (tmp_path / "elsewhere" / "ALL").read_text() == "abc"
+
+
+def test_failures_in_a_job_that_nobody_waits_for_any_more_are_run_again(
+    run: Callable[..., RunPlan], tmp_path: Path, stone: Path
+) -> None:
+    plan = run()
+    stone.touch()
+    submitted(plan)
+    eventually(
+        lambda: batch_client().get_job_task_counts(plan.names.job_id).task_counts.completed == 3, "all ended"
+    )
+    stone.unlink()
+    earlier, report = attempt(plan, tmp_path / "out")
+    assert keys(earlier) == ["b"]
+    assert report.failed == ()
+
+
+def with_merge(plan: RunPlan) -> RunPlan:
+    """The same plan, which also puts the three files together."""
+    merge = Merge(
+        ".part", "cat \"$TASK_FILES_DIR\"/parts/* | fold -w1 | sort | tr -d '\\n' > {output}", ("ALL",)
+    )
+    workload = replace(plan.workload, command=f"{plan.workload.command}; cp {{input}} {{part}}", merge=merge)
+    return replace(plan, workload=workload, tasks=plan_tasks(workload, [file.input for file in plan.files]))

@@ -122,3 +122,11 @@ def test_a_merge_is_shown_among_the_files_and_its_failure_in_the_title() -> None
     assert page.count("a part is missing") == 2
     results = replace(report, merged=merged).as_dict()
     assert (results["succeeded"], results["failed"], results["merge"]["state"]) == (2, 0, "failed")
+
+
+def test_what_preemptions_took_is_told() -> None:
+    report = report_of(2)
+    tasks = (report.tasks[0].preempted(2, 95.0), report.tasks[1])
+    assert "preemptions" not in report_page(report)
+    page = report_page(replace(report, tasks=tasks))
+    assert "<b>1 min 35 s</b><span>lost by 2 preemptions of Spot nodes</span>" in page
