@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from azure.batch import BatchClient
@@ -36,8 +36,17 @@ from batch_tasks.clouds import cloud_of
 from batch_tasks.errors import AccountError
 from batch_tasks.settings import Account
 
+if TYPE_CHECKING:
+    from azure.mgmt.batch import BatchManagementClient
+
 LONGEST_USER_DELEGATION = timedelta(days=7)
 """Azure Storage gives out user delegation keys for at most this long (documented)."""
+
+NO_MANAGEMENT = (
+    "A pool with an identity is made by the package azure-mgmt-batch, which is not installed: "
+    "`.local/uv/bin/uv sync --extra identity`, or `pip install 'azure-mgmt-batch>=19,<20'`. Or use a pool of "
+    "kind 'existing' that has the identity."
+)
 
 _RETRIES: dict[str, Any] = {
     "retry_total": 2,
@@ -143,6 +152,12 @@ def blob_service() -> BlobServiceClient:
     return _session().blobs()
 
 
+def storage_url(container: str = "", blob: str = "") -> str:
+    """The URL of the storage account signed in, of a container in it, or of a blob; not signed."""
+    parts = (_session().account.blob_endpoint, container, quote(blob, safe="/~"))
+    return "/".join(part for part in parts if part)
+
+
 def read_blob_url(container: str, blob: str, until: datetime) -> str:
     """A URL that reads this one blob until then, and can do nothing else.
 
@@ -167,7 +182,7 @@ def blob_url_signer(container: str, until: datetime) -> Callable[[str], str]:
             expiry=until,
             **keys,
         )
-        return f"{account.blob_endpoint}/{container}/{quote(blob, safe='/~')}?{signature}"
+        return f"{storage_url(container, blob)}?{signature}"
 
     return url
 
@@ -177,7 +192,7 @@ def stored_url_signer(until: datetime) -> Callable[[str], str]:
 
     Any other URL stays as it is: its own signature, or everybody's right to read, must do.
     """
-    root = f"{_session().account.blob_endpoint}/"
+    root = f"{storage_url()}/"
     signers: dict[str, Callable[[str], str]] = {}
 
     def url(stored: str) -> str:
@@ -218,7 +233,7 @@ def _container_url(container: str, permission: ContainerSasPermissions, until: d
         expiry=until,
         **_signing_keys(session, until),
     )
-    return f"{session.account.blob_endpoint}/{container}?{signature}"
+    return f"{storage_url(container)}?{signature}"
 
 
 def _signing_keys(session: _SignedIn, until: datetime) -> dict[str, Any]:
@@ -239,9 +254,8 @@ def ask_resource_manager(path: str, api_version: str) -> Any:
     Raises:
         AzureError: nobody is signed in, or it cannot be reached or refuses.
     """
-    cloud = cloud_of(_session().account.batch_endpoint)
-    endpoint = _session().account.management_endpoint or cloud.management
-    policy = BearerTokenCredentialPolicy(entra_credential(), f"{cloud.management}/.default")
+    endpoint, scope = _resource_manager()
+    policy = BearerTokenCredentialPolicy(entra_credential(), scope)
     with PipelineClient[HttpRequest, HttpResponse](
         endpoint, policies=[RetryPolicy(retry_total=2), policy]
     ) as client:
@@ -250,6 +264,32 @@ def ask_resource_manager(path: str, api_version: str) -> Any:
         )
         answer.raise_for_status()
         return answer.json()
+
+
+@contextmanager
+def management_client() -> Iterator[BatchManagementClient]:
+    """The management plane of Batch, in the account's subscription. Only Entra ID lets in there.
+
+    Raises:
+        AccountError: azure-mgmt-batch, which is no part of a plain installation, is not installed.
+    """
+    try:
+        from azure.mgmt.batch import BatchManagementClient  # noqa: PLC0415  an extra, and 0.5 s (measured)
+    except ModuleNotFoundError as error:
+        raise AccountError(NO_MANAGEMENT) from error
+    endpoint, scope = _resource_manager()
+    subscription = _session().account.subscription_id
+    with BatchManagementClient(
+        entra_credential(), subscription, endpoint, credential_scopes=[scope], **_RETRIES
+    ) as client:
+        yield client
+
+
+def _resource_manager() -> tuple[str, str]:
+    """The endpoint of Azure Resource Manager, and what tokens for it are asked for."""
+    account = _session().account
+    cloud = cloud_of(account.batch_endpoint)
+    return account.management_endpoint or cloud.management, f"{cloud.management}/.default"
 
 
 def _session() -> _SignedIn:

@@ -136,6 +136,12 @@ def error_code(error: AzureError) -> str:
     return str(getattr(code, "value", code) or "")
 
 
+def code_of(error: AzureError) -> str:
+    """Status and code of an error, for people: `403 AuthorizationFailed`."""
+    status = getattr(error, "status_code", None)
+    return " ".join(filter(None, (str(status or ""), error_code(error)))) or type(error).__name__
+
+
 def is_refusal(error: BaseException) -> bool:
     """Whether Azure, or signing in to it, refused who we are or what we may do."""
     if isinstance(error, ClientAuthenticationError):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from batch_tasks.failures import FailureKind
 from batch_tasks.naming import RunNames
+
+_IDENTITY = (
+    "(/[sS]ubscriptions/[^/]+/[rR]esource[gG]roups/[^/]+/providers/[mM]icrosoft[.][mM]anaged[iI]dentity"
+    "/[uU]ser[aA]ssigned[iI]dentities/[A-Za-z0-9_-]{3,128})?"
+)
+"""A resource id, in the cases that Azure's tools write it. Prefect's form knows no case-blind patterns."""
 
 
 class PoolOptions(BaseModel):
@@ -77,6 +84,24 @@ class PoolOptions(BaseModel):
         title="Price table",
         description="A JSON file of prices; else a table of westeurope of 2025-03-04 is used.",
     )
+    identity: str = Field(
+        "",
+        title="Identity",
+        description="Resource id of a user-assigned managed identity by which nodes reach storage and "
+        "container registry. Empty: by signed URLs.",
+        json_schema_extra={"pattern": f"^{_IDENTITY}$"},
+    )
+
+    @field_validator("identity")
+    @classmethod
+    def _identity_by_its_resource_id(cls, identity: str) -> str:
+        if not re.fullmatch(_IDENTITY, identity):
+            raise ValueError(
+                "identity is the resource id of a user-assigned managed identity: /subscriptions/.../"
+                "resourceGroups/.../providers/Microsoft.ManagedIdentity/userAssignedIdentities/<name>, as "
+                "`az identity show --query id` tells it."
+            )
+        return identity
 
     @model_validator(mode="after")
     def _some_node(self) -> Self:
@@ -98,6 +123,15 @@ class PoolOptions(BaseModel):
         if RunNames.parse(self.pool_id):
             raise ValueError(
                 f"pool_id {self.pool_id!r} is what one run's own pool is called: choose another."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _identity_where_a_pool_can_have_one(self) -> Self:
+        if self.identity and self.kind == "auto":
+            raise ValueError(
+                "identity is set, but a pool that Batch makes for a job can have none: set kind to "
+                "'ephemeral', 'named' or 'existing'."
             )
         return self
 

@@ -109,7 +109,8 @@ class PlannedTasks(Sequence[PlannedTask]):
 @dataclass(frozen=True)
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
-    clean-up will leave; `retry` says which failures are given to a new task.
+    clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
+    which nodes reach storage, "" for signed URLs.
     """
 
     names: RunNames
@@ -119,6 +120,7 @@ class RunPlan:
     expires: datetime
     keep: frozenset[str] = frozenset()
     retry: RetryOptions = field(default_factory=RetryOptions)
+    identity: str = ""
 
     @property
     def files(self) -> Iterator[PlannedFile]:

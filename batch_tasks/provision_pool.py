@@ -27,11 +27,12 @@ def provision_pool(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo:
 
     Raises:
         ResourceBusy: a pool of the id is still being deleted after ten minutes.
+        AccountError: the pool is to have an identity, and who is signed in may not make such a pool.
         PoolUnusable: Batch refuses to make such a pool, or nothing would run on the one that is there.
         RunClosing: the run ended meanwhile; nothing was made after that.
     """
     if pool.kind == "existing":
-        for remark in check_existing_pool(pool.pool_id, plan.workload):
+        for remark in check_existing_pool(pool.pool_id, plan.workload, pool.identity):
             log().warning(remark)
         return BatchPoolInfo(pool_id=pool.pool_id)
     image = _checked(plan, pool)
@@ -42,7 +43,7 @@ def provision_pool(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo:
     if pool.kind == "named":
         ensure_named_pool(plan, pool, image)
         return BatchPoolInfo(pool_id=pool.pool_id)
-    ensure_pool(pool_options(plan, pool, image))
+    ensure_pool(pool_options(plan, pool, image), pool.identity)
     return BatchPoolInfo(pool_id=plan.names.pool_id)
 
 

@@ -38,7 +38,7 @@ class Account(BaseModel):
     blob_endpoint: str = Field(description="https://<account>.blob.core.windows.net, or an emulator's URL.")
     storage_account: str = Field(min_length=1)
     storage_key: SecretStr | None = Field(None, description="Unset: sign in with Microsoft Entra ID.")
-    subscription_id: str = Field("", description="Set: the account's quotas are read and compared.")
+    subscription_id: str = Field("", description="Set: quotas are compared, and pools may have an identity.")
     management_endpoint: str = Field("", description="Empty: Azure Resource Manager of the account's cloud.")
 
     @field_validator("batch_endpoint", "blob_endpoint")

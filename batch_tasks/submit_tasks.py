@@ -11,7 +11,6 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
 
 from azure.batch.models import (
     BatchAllTasksCompleteMode,
@@ -22,26 +21,19 @@ from azure.batch.models import (
 )
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
-from batch_tasks.clients import (
-    batch_client,
-    blob_url_signer,
-    read_container_url,
-    stored_url_signer,
-    write_container_url,
-)
+from batch_tasks.clients import batch_client
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import SubmitFailed, error_code, without_secrets
+from batch_tasks.node_urls import node_urls
 from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.stage import log, stage
-from batch_tasks.task_options import SignedUrls, task_options
+from batch_tasks.task_options import task_options
 from batch_tasks.wire import wire_value
 
 MOST_TASKS = 100
 MOST_BYTES = 900_000
-SAS_MARGIN = timedelta(hours=1)
-"""How long signed URLs outlast the run: clocks differ, and the last upload takes its time."""
 _REQUESTS_AT_ONCE = 4
 _WAIT = Patience(budget=900.0)
 _REFUSALS_SHOWN = 5
@@ -98,13 +90,7 @@ def _missing(job_id: str, tasks: Sequence[PlannedTask], seen_in: Callable[[int],
 
 
 def _options(plan: RunPlan, tasks: Iterable[PlannedTask]) -> Iterator[BatchTaskCreateOptions]:
-    until = plan.expires + SAS_MARGIN
-    urls = SignedUrls(
-        read=blob_url_signer(plan.names.input_container, until),
-        stored=stored_url_signer(until),
-        read_outputs=read_container_url(plan.names.output_container, until),
-        write_outputs=write_container_url(plan.names.output_container, until),
-    )
+    urls = node_urls(plan)
     return (task_options(task, plan.workload, urls) for task in tasks)
 
 

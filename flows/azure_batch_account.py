@@ -41,6 +41,11 @@ class AzureBatchAccount(Block):
         title="Blob endpoint",
         description="Empty: https://<account>.blob.core.windows.net, or its like in that cloud.",
     )
+    subscription_id: str = Field(
+        "",
+        title="Subscription",
+        description="Of the Batch account: for pools with an identity, and to have quotas compared.",
+    )
 
     def account(self) -> Account:
         """The account in this block.
@@ -57,6 +62,7 @@ class AzureBatchAccount(Block):
                 or f"https://{self.storage_account}.{cloud_of(self.batch_endpoint).blobs}",
                 storage_account=self.storage_account,
                 storage_key=_filled_in(self.storage_key),
+                subscription_id=self.subscription_id,
             )
         except ValidationError as error:
             reasons = "; ".join(

@@ -126,7 +126,8 @@ def plan_run(
     names = RunNames.of(workload.name, runtime.flow_run.id or uuid4())
     tasks = plan_tasks(workload, inputs, options.files_per_task)
     expires = now + timedelta(hours=options.pool.max_hours)
-    plan = RunPlan(names, workload, tasks, now, expires, options.clean_up.kept, options.retry)
+    kept, identity = options.clean_up.kept, options.pool.identity
+    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity)
     problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)

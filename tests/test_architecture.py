@@ -22,6 +22,7 @@ OURS = {
 MAY_IMPORT = {
     "azure": ("batch_tasks/", "benchmarks/"),
     "azure.identity": ("batch_tasks/clients.py",),
+    "azure.mgmt": ("batch_tasks/clients.py",),
     "azure.core.credentials": ("batch_tasks/clients.py", "benchmarks/"),
     "prefect": ("flows/", "batch_tasks/"),
     "pydantic": ("flows/", "batch_tasks/"),

@@ -16,22 +16,26 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import PoolUnusable, ResourceBusy, error_code
 from batch_tasks.patience import FIRST_CONTACT, patiently, pause, stop_if_closing
+from batch_tasks.pools.identity import create_with_identity
 
 _WAIT_FOR_DELETION = 600.0  # seconds; deleting a pool takes "several minutes" (documented)
 _BETWEEN_TRIES = 5.0
 
 
-def make_or_meet(options: BatchPoolCreateOptions, meet: Callable[[BatchPool], bool]) -> None:
+def make_or_meet(
+    options: BatchPoolCreateOptions, meet: Callable[[BatchPool], bool], identity: str = ""
+) -> None:
     """Create the pool. One of the id that is there already is for `meet`: it says whether all is done, and
-    is asked again if not.
+    is asked again if not. With an `identity` (its resource id) the management plane makes it.
 
     Raises:
         ResourceBusy: a pool of the id is still being deleted, or `meet` not content, after ten minutes.
-        PoolUnusable: the account may have no more pools.
+        PoolUnusable: the account may have no more pools, or Azure makes none with this identity.
+        AccountError: who is signed in may not make a pool with this identity.
         RunClosing: the run ended meanwhile; nothing was made after that.
     """
     waited = 0.0
-    while not (_created(options) or _met(options.id, meet)):
+    while not (_created(options, identity) or _met(options.id, meet)):
         if waited >= _WAIT_FOR_DELETION:
             raise ResourceBusy(
                 f"The pool {options.id} is still being deleted or changed by others after {waited:.0f} s. "
@@ -67,10 +71,13 @@ def change_formula(pool: BatchPool, formula: str) -> bool:
     return True
 
 
-def _created(options: BatchPoolCreateOptions) -> bool:
+def _created(options: BatchPoolCreateOptions, identity: str) -> bool:
     def create() -> None:
         stop_if_closing()
-        batch_client().create_pool(options)
+        if identity:
+            create_with_identity(options, identity)
+        else:
+            batch_client().create_pool(options)
 
     try:
         patiently(create, patience=FIRST_CONTACT)
@@ -81,7 +88,7 @@ def _created(options: BatchPoolCreateOptions) -> bool:
                 "The Batch account may have no more pools (PoolQuotaReached). Delete pools that are no "
                 "longer needed, or ask Azure to raise the account's pool quota."
             ) from error
-        if code not in {"PoolExists", "PoolBeingDeleted"}:
+        if code not in {"PoolExists", "PoolBeingDeleted"} and error.status_code != 412:
             raise
         return False
     return True

@@ -10,11 +10,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import PoolUnusable
 from batch_tasks.patience import FIRST_CONTACT, patiently
+from batch_tasks.pools.identity import identities
 from batch_tasks.workload import Workload
 
 
-def check_existing_pool(pool_id: str, workload: Workload) -> list[str]:
-    """What is to be said about using this pool, in sentences.
+def check_existing_pool(pool_id: str, workload: Workload, identity: str = "") -> list[str]:
+    """What is to be said about using this pool, by this identity, in sentences.
 
     Raises:
         PoolUnusable: there is no such pool, or nothing of this workload would ever run on it.
@@ -26,12 +27,12 @@ def check_existing_pool(pool_id: str, workload: Workload) -> list[str]:
             f"There is no pool {pool_id} in the Batch account. Give the id of one that exists, or set the "
             "kind of pool to 'named' to have it made."
         ) from error
-    if refusal := why_unfit(pool, workload):
+    if refusal := why_unfit(pool, workload, identity):
         raise PoolUnusable(refusal)
     return list(_differences(pool, workload))
 
 
-def why_unfit(pool: BatchPool, workload: Workload) -> str | None:
+def why_unfit(pool: BatchPool, workload: Workload, identity: str = "") -> str | None:
     """Why nothing of this workload would ever run on the pool; None when it would. Pure."""
     if pool.state == BatchPoolState.DELETING:
         return f"The pool {pool.id} is being deleted. Choose another."
@@ -47,7 +48,18 @@ def why_unfit(pool: BatchPool, workload: Workload) -> str | None:
             f"The pool {pool.id} cannot run containers, but {workload.container_image} is to be run. Choose "
             "a pool with a container configuration."
         )
-    return None
+    return _without(pool, identity)
+
+
+def _without(pool: BatchPool, identity: str) -> str | None:
+    there = identities(pool)
+    if not identity or identity.lower() in there:
+        return None
+    has = ", ".join(there) or "none"
+    return (
+        f"The pool {pool.id} does not have the identity {identity}; it has {has}. Make a pool that has it "
+        "(kind 'named'), choose another, or leave the identity out: then nodes get signed URLs."
+    )
 
 
 def _differences(pool: BatchPool, workload: Workload) -> Iterator[str]:

@@ -17,6 +17,7 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.owned_resources import metadata_of
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.creation import change_formula, make_or_meet
+from batch_tasks.pools.identity import identities
 from batch_tasks.pools.scaling import Scaling, scaling
 from batch_tasks.pools.specification import contents, metadata_items, node_settings
 from batch_tasks.workload import Image
@@ -40,6 +41,8 @@ def named_pool_options(plan: RunPlan, pool: PoolOptions, image: Image) -> BatchP
 def settings_hash(plan: RunPlan, pool: PoolOptions, image: Image) -> str:
     """Stands for what the nodes are; not for how many they are, which runs may change."""
     settings = BatchPoolCreateOptions(id="", **node_settings(plan.workload, pool, image)).as_dict()
+    if pool.identity:
+        settings["identity"] = pool.identity.lower()
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -48,17 +51,17 @@ def ensure_named_pool(plan: RunPlan, pool: PoolOptions, image: Image) -> None:
 
     Raises:
         PoolUnusable: the pool is not ours, or of other settings; the text names them.
-        ResourceBusy, RunClosing: as `make_or_meet`.
+        ResourceBusy, AccountError, RunClosing: as `make_or_meet`.
     """
     options = named_pool_options(plan, pool, image)
     wanted = scaling(len(plan.tasks), pool, plan.created, plan.expires)
 
     def meet(there: BatchPool) -> bool:
-        if refusal := why_not_shared(there, options):
+        if refusal := why_not_shared(there, options, pool.identity):
             raise PoolUnusable(refusal)
         return change_formula(there, grown(there, wanted).formula())
 
-    make_or_meet(options, meet)
+    make_or_meet(options, meet, pool.identity)
 
 
 def grown(there: BatchPool, wanted: Scaling) -> Scaling:
@@ -69,7 +72,7 @@ def grown(there: BatchPool, wanted: Scaling) -> Scaling:
     return wanted.with_room_for(theirs) if theirs and busy else wanted
 
 
-def why_not_shared(there: BatchPool, options: BatchPoolCreateOptions) -> str | None:
+def why_not_shared(there: BatchPool, options: BatchPoolCreateOptions, identity: str = "") -> str | None:
     """Why a run must keep off the pool that has its name; None when it may share it. Pure."""
     metadata, ours = metadata_of(there), {item.name: item.value for item in options.metadata or ()}
     if metadata.get("owner") != OWNER or SETTINGS not in metadata:
@@ -81,7 +84,9 @@ def why_not_shared(there: BatchPool, options: BatchPoolCreateOptions) -> str | N
         return None
     differing = "; ".join(
         f"{what} is {theirs or 'none'}, not {mine or 'none'}"
-        for (what, theirs), (_, mine) in zip(_told(there), _told(options), strict=True)
+        for (what, theirs), (_, mine) in zip(
+            _told(there, ", ".join(identities(there))), _told(options, identity.lower()), strict=True
+        )
         if theirs != mine
     )
     return (
@@ -90,7 +95,7 @@ def why_not_shared(there: BatchPool, options: BatchPoolCreateOptions) -> str | N
     )
 
 
-def _told(pool: BatchPool | BatchPoolCreateOptions) -> list[tuple[str, str]]:
+def _told(pool: BatchPool | BatchPoolCreateOptions, identity: str) -> list[tuple[str, str]]:
     machine = pool.virtual_machine_configuration
     image = machine.image_reference if machine else None
     containers = machine.container_configuration if machine else None
@@ -99,5 +104,6 @@ def _told(pool: BatchPool | BatchPoolCreateOptions) -> list[tuple[str, str]]:
         ("the image", " ".join(filter(None, (image.publisher, image.offer, image.sku))) if image else ""),
         ("the number of tasks at once per node", str(pool.task_slots_per_node or 1)),
         ("the container image", ", ".join((containers and containers.container_image_names) or ())),
+        ("the identity", identity),
         ("the start task", pool.start_task.command_line[:200] if pool.start_task else ""),
     ]

@@ -22,6 +22,7 @@ from azure.batch.models import (
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.scaling import EVALUATION, scaling
+from batch_tasks.registry import registry_by_identity
 from batch_tasks.workload import Image, StartTask, Workload
 
 
@@ -51,7 +52,7 @@ def node_settings(workload: Workload, pool: PoolOptions, image: Image) -> dict[s
                 publisher=image.publisher, offer=image.offer, sku=image.sku, version="latest"
             ),
             node_agent_sku_id=image.node_agent,
-            container_configuration=_container_configuration(workload),
+            container_configuration=_container_configuration(workload, pool.identity),
         ),
         "task_slots_per_node": pool.task_slots_per_node,
         "start_task": _start_task(workload.start_task),
@@ -68,12 +69,15 @@ def shell_command(command: str) -> str:
     return "/bin/sh -c '" + command.replace("'", "'\"'\"'") + "'"
 
 
-def _container_configuration(workload: Workload) -> BatchContainerConfiguration | None:
+def _container_configuration(workload: Workload, identity: str) -> BatchContainerConfiguration | None:
     """Nodes fetch the image before their first task."""
     if not workload.container_image:
         return None
+    registry = registry_by_identity(workload.container_image, identity)
     return BatchContainerConfiguration(
-        type=ContainerType.DOCKER_COMPATIBLE, container_image_names=[workload.container_image]
+        type=ContainerType.DOCKER_COMPATIBLE,
+        container_image_names=[workload.container_image],
+        container_registries=[registry] if registry else None,
     )
 
 

@@ -6,6 +6,7 @@ Each module asks about one thing; nothing of what they do changes the account.
 from __future__ import annotations
 
 from batch_tasks.errors import PoolUnusable, PreFlightFailed
+from batch_tasks.node_urls import SAS_MARGIN
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools import vm_size
@@ -14,12 +15,12 @@ from batch_tasks.pools.images import image_for
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pre_flight.access import batch_findings, blobs_findings
 from batch_tasks.pre_flight.findings import Findings
+from batch_tasks.pre_flight.identity import identity_findings
 from batch_tasks.pre_flight.quotas import Wanted, quota_findings
 from batch_tasks.pre_flight.requests import signatures, size_of_requests
 from batch_tasks.pre_flight.retirement import size_findings
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
-from batch_tasks.submit_tasks import SAS_MARGIN
 
 
 def pre_flight(plan: RunPlan, pool: PoolOptions) -> None:
@@ -45,11 +46,13 @@ def findings(plan: RunPlan, pool: PoolOptions) -> Findings:
     found = Findings()
     for check in (size_of_requests(plan), signatures(plan), _nodes(plan, pool)):
         found.add(check)
-    found.add(blobs_findings(plan.names, plan.expires + SAS_MARGIN))
+    signed_until = None if plan.identity else plan.expires + SAS_MARGIN
+    found.add(blobs_findings(plan.names, signed_until))
     batch = batch_findings(plan.names, makes_pools=pool.kind != "existing")
     found.add(batch)
     if not batch.problems:  # who is not let in would be told the same again
         found.add(_image(plan, pool))
+        found.add(identity_findings(pool))
         found.add(_quotas(plan, pool))
     return found
 
@@ -65,7 +68,7 @@ def _nodes(plan: RunPlan, pool: PoolOptions) -> Findings:
 def _image(plan: RunPlan, pool: PoolOptions) -> Findings:
     try:
         if pool.kind == "existing":
-            return Findings(notes=check_existing_pool(pool.pool_id, plan.workload))
+            return Findings(notes=check_existing_pool(pool.pool_id, plan.workload, pool.identity))
         return Findings(notes=list(image_for(plan.workload, pool.vm_size, plan.created).warnings))
     except PoolUnusable as error:
         return Findings([str(error)])

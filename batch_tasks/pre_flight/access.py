@@ -41,15 +41,19 @@ def batch_findings(names: RunNames, *, makes_pools: bool) -> Findings:
     )
 
 
-def blobs_findings(names: RunNames, until: datetime) -> Findings:
-    """Whether containers may be listed and made in the storage account, and URLs signed until then."""
+def blobs_findings(names: RunNames, until: datetime | None) -> Findings:
+    """Whether containers may be listed and made in the storage account, and URLs signed until then.
+
+    None: no URL is to be signed.
+    """
     account = account_signed_in()
 
     def ask() -> None:
         _asked(lambda: next(iter(blob_service().list_containers(results_per_page=1)), None))
         missing = blob_service().get_container_client(f"{names.workload}-no-such-container")
         _not_there(lambda: missing.set_container_metadata({"asked": "may-be-changed"}))
-        read_blob_url(names.input_container, "any", until)
+        if until is not None:
+            read_blob_url(names.input_container, "any", until)
 
     what = f"The storage account {account.storage_account!r}"
     return _findings(

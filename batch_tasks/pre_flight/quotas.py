@@ -14,13 +14,14 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from batch_tasks.clients import account_signed_in, ask_resource_manager, batch_client
+from batch_tasks.clients import batch_client
+from batch_tasks.errors import AccountError
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.pools.vm_size import cores
 from batch_tasks.pre_flight.findings import Findings
+from batch_tasks.resource_manager import account_resource
 from batch_tasks.wire import wire_value
 
-_API = "2024-07-01"
 _RAISE = "ask for more on the page Quotas of the Batch account in the Azure portal"
 _SIZE = re.compile(r"standard_([a-z]+)\d+(?:-\d+)?([a-z]*)_(v\d+)", re.ASCII)
 
@@ -58,33 +59,13 @@ class Wanted:
 
 def quota_findings(wanted: Wanted) -> Findings:
     """Compare what the run asks for with the account's quotas, where these can be read."""
-    account = account_signed_in()
-    if not account.subscription_id:
-        return Findings(notes=["Quotas were not compared: set AZURE_SUBSCRIPTION_ID to have them read."])
     try:
-        quotas = read_quotas(account.subscription_id, account.batch_account)
+        quotas = quotas_in(account_resource()["properties"])
+    except AccountError as unknown:
+        return Findings(notes=[f"Quotas were not compared. {unknown}"])
     except AzureError as error:
         return Findings(notes=[f"Quotas were not compared: they cannot be read ({type(error).__name__})."])
-    if quotas is None:
-        where = f"subscription {account.subscription_id}"
-        return Findings(
-            notes=[
-                f"Quotas were not compared: no Batch account {account.batch_account!r} is seen in {where}."
-            ]
-        )
     return compared(quotas, read_used(), wanted)
-
-
-def read_quotas(subscription_id: str, name: str) -> Quotas | None:
-    """The quotas of the Batch account of that name; None when it is not in the subscription.
-
-    Raises:
-        AzureError: as `ask_resource_manager`.
-    """
-    path = f"/subscriptions/{subscription_id}/providers/Microsoft.Batch/batchAccounts"
-    accounts = ask_resource_manager(path, _API)["value"]
-    found = next((one["properties"] for one in accounts if one["name"].lower() == name.lower()), None)
-    return quotas_in(found) if found else None
 
 
 def quotas_in(properties: Mapping[str, Any]) -> Quotas:

@@ -14,7 +14,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
 )
 
-from batch_tasks.errors import AccountError, error_code, is_refusal
+from batch_tasks.errors import AccountError, code_of, error_code, is_refusal
 from batch_tasks.settings import Account
 
 BATCH_ROLE = "Azure Batch Data Contributor"
@@ -31,7 +31,7 @@ def batch_refusal(account: Account, error: AzureError) -> str:
     if _nobody_is_signed_in(error):
         return _not_signed_in(what, "AZURE_BATCH_ACCESS_KEY")
     return (
-        f"{what[0].upper()}{what[1:]} refuses what this run needs ({_code(error)}). Give yourself, or the "
+        f"{what[0].upper()}{what[1:]} refuses what this run needs ({code_of(error)}). Give yourself, or the "
         f"identity this runs as, the role {BATCH_ROLE!r} on it ({JOBS_ROLE!r} is enough with an existing "
         "pool). A new role may take minutes to count."
     )
@@ -47,7 +47,7 @@ def blobs_refusal(account: Account, error: AzureError) -> str:
     if _nobody_is_signed_in(error):
         return _not_signed_in(what, "AZURE_STORAGE_KEY")
     return (
-        f"{what[0].upper()}{what[1:]} refuses what this run needs ({_code(error)}). Give yourself, or the "
+        f"{what[0].upper()}{what[1:]} refuses what this run needs ({code_of(error)}). Give yourself, or the "
         f"identity this runs as, the role {BLOBS_ROLE!r} on it, and look whether its firewall lets this "
         "machine in. A new role may take minutes to count."
     )
@@ -85,9 +85,9 @@ def _nobody_is_signed_in(error: AzureError) -> bool:
 
 def _wrong_key(what: str, error: AzureError, command: str) -> str:
     return (
-        f"The key is not accepted by {what} ({_code(error)}). Copy it anew: `{command}`. It can also be that "
-        "this machine's clock is 15 minutes off, that a firewall keeps this machine out, or that the account "
-        "takes no keys: then set none."
+        f"The key is not accepted by {what} ({code_of(error)}). Copy it anew: `{command}`. It can also be "
+        "that this machine's clock is 15 minutes off, that a firewall keeps this machine out, or that the "
+        "account takes no keys: then set none."
     )
 
 
@@ -96,8 +96,3 @@ def _not_signed_in(what: str, variable: str) -> str:
         f"Nobody is signed in for {what}: Microsoft Entra ID gave no token. Use `az login`, or the "
         f"environment variables of azure-identity, or set {variable}."
     )
-
-
-def _code(error: AzureError) -> str:
-    status = getattr(error, "status_code", None)
-    return " ".join(filter(None, (str(status or ""), error_code(error)))) or type(error).__name__

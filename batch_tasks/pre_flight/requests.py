@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.pre_flight.findings import Findings
-from batch_tasks.task_options import SignedUrls, task_options
+from batch_tasks.task_options import NodeUrls, task_options
 
 MOST_BYTES = 1_000_000
 """Of one request; a task that is larger by itself cannot be submitted at all (documented: below 1 MB)."""
@@ -35,7 +35,7 @@ def size_of_requests(plan: RunPlan) -> Findings:
 
 
 def _bytes(task: PlannedTask, plan: RunPlan) -> int:
-    urls = SignedUrls(
+    urls = NodeUrls(
         read=lambda blob: f"{_URL}{blob}",
         stored=lambda url: f"{url}{_URL}",
         read_outputs=_URL,

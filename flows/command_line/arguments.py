@@ -21,6 +21,7 @@ POOL = {
     "max_cost": "--max-cost",
     "expected_minutes": "--expected-minutes",
     "prices": "--prices",
+    "identity": "--identity",
 }
 KEEP = {
     "pool": "pool",

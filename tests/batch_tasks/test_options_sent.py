@@ -14,7 +14,7 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pools.specification import pool_options, shell_command
-from batch_tasks.task_options import SignedUrls, task_options
+from batch_tasks.task_options import NodeUrls, task_options
 from batch_tasks.workload import StartTask, Workload
 
 RUN = "top-n-words-12345678123456781234567812345678"
@@ -133,7 +133,7 @@ def test_a_job_is_bounded_in_time_and_does_not_end_while_it_is_empty() -> None:
     }
 
 
-URLS = SignedUrls(
+URLS = NodeUrls(
     read=lambda blob: f"https://in/{blob}?read",
     stored=lambda url: f"{url}?signed",
     read_outputs="https://out?list",

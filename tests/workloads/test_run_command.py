@@ -15,7 +15,7 @@ from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.pools.specification import pool_options
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
-from batch_tasks.task_options import SignedUrls, task_options
+from batch_tasks.task_options import NodeUrls, task_options
 from flows.pipeline import plan_run
 from flows.run_command import run_command, run_command_workload
 from tests.workloads.media import duration, make_video, needs_ffmpeg
@@ -237,7 +237,7 @@ def test_a_container_image_is_asked_for_on_pool_and_task(tmp_path: Path) -> None
         "containerImageNames": ["python:3.12-slim"],
     }
     assert machine["imageReference"]["offer"] == "ubuntu-hpc"
-    asked = task_options(plan.tasks[0], workload, SignedUrls(str, str, "https://l", "https://w"))
+    asked = task_options(plan.tasks[0], workload, NodeUrls(str, str, "https://l", "https://w"))
     assert asked.as_dict()["containerSettings"] == {
         "imageName": "python:3.12-slim",
         "containerRunOptions": "--rm",

@@ -14,7 +14,7 @@ from batch_tasks.node_packages import TRIES, program_from_apt
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions, SpotPoolOptions
 from batch_tasks.pools.specification import pool_options, shell_command
 from batch_tasks.settings import Account
-from batch_tasks.task_options import SignedUrls, task_options
+from batch_tasks.task_options import NodeUrls, task_options
 from flows.pipeline import plan_run
 from flows.transcode_media import transcode_media, transcode_media_workload
 from tests.workloads.media import duration, make_video, needs_ffmpeg, truncate
@@ -90,7 +90,7 @@ def test_the_pool_is_the_tutorials(pool: PoolOptions, dedicated: int, spot: int,
 
 def test_a_task_uploads_its_sound_when_it_succeeded(tmp_path: Path) -> None:
     chosen = plan(SpotPoolOptions(), tmp_path)
-    urls = SignedUrls(str, str, "https://list", "https://write")
+    urls = NodeUrls(str, str, "https://list", "https://write")
     asked = task_options(chosen.tasks[0], chosen.workload, urls).as_dict()
     assert asked["outputFiles"][0] == {
         "filePattern": "outputs/0-0",
