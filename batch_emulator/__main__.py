@@ -34,6 +34,7 @@ async def _serve(options: argparse.Namespace, root: Path) -> None:
     # Imported here, so that --help and a refused command line answer at once.
     from batch_emulator.app import App  # noqa: PLC0415
     from batch_emulator.auth import Authenticator, SharedKey  # noqa: PLC0415
+    from batch_emulator.handlers.management import Management  # noqa: PLC0415
     from batch_emulator.server import Server  # noqa: PLC0415
     from batch_emulator.tokens import BearerToken  # noqa: PLC0415
 
@@ -45,11 +46,13 @@ async def _serve(options: argparse.Namespace, root: Path) -> None:
     origin = f"{'https' if options.tls_cert else 'http'}://{_bracketed(options.host)}:{port}"
     url = origin + options.path_prefix
     emulator = _emulator(options, root, url)
+    manager = None
     known: list[Authenticator] = [SharedKey.from_text(options.account_name, options.account_key)]
     if options.oauth:
         known.append(BearerToken())
+        manager = Management(emulator, options.identity)
     hosts = {"127.0.0.1", "localhost", "::1", options.host}
-    app = App(emulator, known, hosts, options.path_prefix)
+    app = App(emulator, known, hosts, options.path_prefix, manager)
     server = Server(
         app, tls_cert=options.tls_cert, tls_key=options.tls_key, on_ready=lambda: _announce(options, url)
     )

@@ -1,6 +1,6 @@
 """The HTTP edge: what every request passes, in this order.
 
-1. known Host, no foreign Origin   2. the control plane under /_emulator/   3. the signature or token
+1. known Host, no foreign Origin   2. the planes beside the data plane      3. the signature or token
 4. the api-version                 5. the route                             6. the body
 7. the handler, with the faults that strike the request
 Errors of all of them become the service's error document in one place.
@@ -24,7 +24,7 @@ from batch_emulator import auth, errors, versions
 from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
-from batch_emulator.handlers import control, retired
+from batch_emulator.handlers import control, management, retired
 from batch_emulator.operations import Operation
 from batch_emulator.routes import route
 from batch_emulator.wire import envelope
@@ -43,6 +43,7 @@ class App:
         authenticators: vouch for requests, one for each scheme.
         hosts: names and addresses that a Host header may have, without ports.
         prefix: what the paths of the account begin with, such as `/account`; nothing by default.
+        manager: answers what goes to Azure Resource Manager on Azure; None leaves it unanswered.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class App:
         authenticators: Sequence[auth.Authenticator],
         hosts: set[str],
         prefix: str = "",
+        manager: management.Management | None = None,
     ) -> None:
         self._emulator = emulator
         self._authenticators = authenticators
         self.hosts = hosts
         self._prefix = prefix
+        self._manager = manager
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -106,6 +109,8 @@ class App:
                 self._emulator, control.Request(request.method, path, raw_query, headers, body)
             )
         signed = auth.Request(request.method, raw_path, raw_query, headers)
+        if self._manager is not None and raw_path.lower().startswith(management.PREFIX):
+            return self._manager.answer(signed, await _body(request))
         # Held against real time, in which callers sign, whatever the emulated time is.
         auth.authenticate(signed, self._authenticators, time.time() + self._emulator.faults.account_skew)
         query = dict(parse_qsl(raw_query, keep_blank_values=True))

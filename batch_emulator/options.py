@@ -57,6 +57,14 @@ def _add_edge(parser: argparse.ArgumentParser) -> None:
         "emulator can make one",
     )
     parser.add_argument(
+        "--identity",
+        action="append",
+        default=[],
+        metavar="RESOURCE_ID",
+        help="a user-assigned identity that exists, for pools made with --oauth by the management plane; may "
+        "be given several times",
+    )
+    parser.add_argument(
         "--path-prefix", default="", help="what the paths of the account begin with, such as /account"
     )
     parser.add_argument(
@@ -108,6 +116,10 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error(
             f"--oauth {options.oauth} lets in whoever reaches the emulator, so it is for loopback only; "
             f"leave it out, or --host {options.host}"
+        )
+    if options.identity and not options.oauth:
+        parser.error(
+            "--identity is for pools made by the management plane, which takes tokens: add --oauth basic"
         )
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")

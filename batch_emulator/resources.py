@@ -142,6 +142,12 @@ class Pool:
         return start_task
 
     @property
+    def identities(self) -> frozenset[str]:
+        """Resource ids of its user-assigned identities, in lower case: their case does not count."""
+        identity = self.document.get("identity", {})
+        return frozenset(one["resourceId"].lower() for one in identity.get("userAssignedIdentities", ()))
+
+    @property
     def on_windows(self) -> bool:
         """Whether its nodes are said to run Windows."""
         machine = self.document.get("virtualMachineConfiguration", {})

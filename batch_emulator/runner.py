@@ -228,6 +228,7 @@ class Runner:
             node_id=node.id,
             dedicated=node.dedicated,
             directories=self.node_directories(pool.id, node.id),
+            identities=pool.identities,
         )
 
     def _begin(self, number: int, place: Place, run: CommandRun) -> None:

@@ -25,8 +25,9 @@ LEEWAY = 300
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """Takes any token for the Batch service that is of the right form and in time."""
+    """Takes any token for one of these audiences that is of the right form and in time."""
 
+    audiences: frozenset[str] = AUDIENCES
     scheme: str = field(default="bearer", init=False)
 
     def authenticate(self, credentials: str, request: Request, now: float) -> None:
@@ -38,10 +39,9 @@ class BearerToken:
         del request
         claims = _claims(credentials)
         audience = claims.get("aud")
-        if not isinstance(audience, str) or audience not in AUDIENCES:
-            raise InvalidToken(
-                AuthenticationErrorDetail="The audience must be https://batch.core.windows.net/."
-            )
+        if not isinstance(audience, str) or audience not in self.audiences:
+            wanted = max(self.audiences)
+            raise InvalidToken(AuthenticationErrorDetail=f"The audience must be {wanted}.")
         issuer = claims.get("iss")
         if not isinstance(issuer, str) or ISSUER.fullmatch(issuer) is None:
             raise InvalidToken(

@@ -48,8 +48,8 @@ def management_refusal(error: AzureError) -> str:
         return f"{what}: it takes no keys, and nobody is signed in. Use `az login`."
     return (
         f"{what}. Give yourself, or the identity this runs as, the roles 'Azure Batch Data Contributor' on "
-        "the Batch account and 'Managed Identity Operator' on the pool's identity. A new role may take minutes "
-        "to count."
+        "the Batch account and 'Managed Identity Operator' on the pool's identity. A new role may take "
+        "minutes to count."
     )
 
 

@@ -199,7 +199,7 @@ def _logins(settings: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, A
     """The logins by registry, those of the pool and the command's own."""
     registries = [*pool.get("containerRegistries", ()), *filter(None, [settings.get("registry")])]
     if any("identityReference" in registry for registry in registries):
-        text = "emulated nodes have no managed identity; give a user name and a password"
+        text = "no registry is signed in to by identity here; give a user name and a password"
         raise Refused(_invalid(f"identityReference of a registry: {text}", "ContainerInvalidRegistry"))
     return {
         registry.get("registryServer") or _DOCKER_HUB: _login(registry["username"], registry["password"])

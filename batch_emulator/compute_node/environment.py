@@ -45,6 +45,8 @@ class ComputeNode:
     node_id: str
     dedicated: bool
     directories: NodeDirectories
+    identities: frozenset[str] = frozenset()
+    """Resource ids of the user-assigned identities of its pool, in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

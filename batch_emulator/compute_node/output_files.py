@@ -2,8 +2,8 @@
 
 As documented: by upload condition; a name without wildcard goes to the blob `path`, others below it with
 their folders; what was done stands in `fileuploadout.txt` and `fileuploaderr.txt` of the task's directory.
-Assumed: a name that matches nothing is told there and is no failure, and one upload that fails does not keep
-the others.
+Assumed: a name that matches nothing is told there and is no failure, one upload that fails does not keep the
+others, and an identity that the pool does not have is told as access denied.
 """
 
 import os
@@ -14,6 +14,7 @@ from typing import Any
 
 from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.file_patterns import FilePattern, Found
+from batch_emulator.compute_node.identities import NotOnPool, access
 from batch_emulator.compute_node.storage_answers import TransferError, Trouble, without_query
 from batch_emulator.compute_node.transfers import Transfers, for_each
 from batch_emulator.outcomes import Failure
@@ -57,6 +58,8 @@ class _Upload:
     container_url: str
     blob: str
     headers: Mapping[str, str]
+    access: Mapping[str, str]
+    """Headers that let in."""
 
 
 class _Log:
@@ -97,17 +100,18 @@ async def upload(
     *,
     environment: Mapping[str, str],
     success: bool,
+    identities: frozenset[str] = frozenset(),
 ) -> Failure | None:
     """Store all output files (in wire form) whose condition holds; None when each found file is stored.
 
-    `success` is whether the command ended with 0. The two log files are written when anything was to be
-    tried.
+    `success` is whether the command ended with 0, `identities` are those of the pool. The two log files are
+    written when anything was to be tried.
     """
     due = [each for each in output_files if applies(each, success=success)]
     if not due:
         return None
     log = _Log()
-    uploads = [upload for each in due for upload in _uploads(each, run, environment, log)]
+    uploads = [upload for each in due for upload in _uploads(each, run, environment, identities, log)]
     try:
         await for_each(uploads, partial(_store, transfers=transfers, log=log))
     finally:
@@ -116,7 +120,11 @@ async def upload(
 
 
 def _uploads(
-    output_file: Mapping[str, Any], run: RunDirectories, environment: Mapping[str, str], log: _Log
+    output_file: Mapping[str, Any],
+    run: RunDirectories,
+    environment: Mapping[str, str],
+    identities: frozenset[str],
+    log: _Log,
 ) -> list[_Upload]:
     """The files that one output file means; what is wrong goes to the log."""
     text = output_file["filePattern"]
@@ -124,11 +132,12 @@ def _uploads(
     if not container or not container.get("containerUrl"):
         log.fail(_OTHER, "it has no destination container", text)
         return []
-    if container.get("identityReference"):
-        log.fail(_DENIED, "emulated nodes have no managed identity; give a containerUrl with a SAS", text)
-        return []
     try:
+        let_in = access(container.get("identityReference"), identities, container["containerUrl"])
         pattern = FilePattern.parse(text, run.working, environment)
+    except (NotOnPool, TransferError) as error:
+        log.fail(_DENIED, str(error), text)
+        return []
     except ValueError as error:
         log.fail(_OTHER, str(error), text)
         return []
@@ -138,7 +147,13 @@ def _uploads(
     headers = _headers(container.get("uploadHeaders") or ())
     path = container.get("path") or ""
     return [
-        _Upload(found, container["containerUrl"], _blob_name(path, found, literal=pattern.literal), headers)
+        _Upload(
+            found,
+            container["containerUrl"],
+            _blob_name(path, found, literal=pattern.literal),
+            headers,
+            let_in,
+        )
         for found in files
     ]
 
@@ -161,7 +176,9 @@ def _headers(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 async def _store(upload: _Upload, transfers: Transfers, log: _Log) -> None:
     try:
-        size = await transfers.upload(upload.found.path, upload.container_url, upload.blob, upload.headers)
+        size = await transfers.upload(
+            upload.found.path, upload.container_url, upload.blob, upload.headers, upload.access
+        )
     except TransferError as error:
         log.fail(_BY_TROUBLE.get(error.trouble, _OTHER), str(error), upload.blob)
     except OSError as error:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from batch_emulator.compute_node.identities import NotOnPool, access
 from batch_emulator.compute_node.storage_answers import TransferError, Trouble, blob_url
 from batch_emulator.compute_node.transfers import Transfers, for_each
 from batch_emulator.outcomes import Failure
@@ -74,6 +75,8 @@ class _Download:
     url: str
     path: str
     mode: int
+    access: Mapping[str, str]
+    """Headers that let in."""
 
 
 class _Failed(Exception):
@@ -86,24 +89,31 @@ class _Failed(Exception):
 
 
 async def fetch(
-    resource_files: Sequence[Mapping[str, Any]], directory: Path, transfers: Transfers
+    resource_files: Sequence[Mapping[str, Any]],
+    directory: Path,
+    transfers: Transfers,
+    identities: frozenset[str] = frozenset(),
 ) -> Failure | None:
     """Download all resource files (in wire form) below `directory`; None when all are there.
 
     Blobs of a container are written under `filePath/` and their full names: `blobPrefix` is not cut off
-    (documented). The first failure ends the others. No text of a failure holds a SAS.
+    (documented). The first failure ends the others. No text of a failure holds a SAS. `identities` are those
+    of the pool: what a resource file names another one for fails with `ResourceContainerListMiscError` if it
+    is a container (documented), with `BlobAccessDenied` if it is a blob (assumed).
     """
     downloads: list[_Download] = []
     try:
         for resource_file in resource_files:
-            downloads += await _downloads(resource_file, transfers)
+            downloads += await _downloads(resource_file, transfers, identities)
         await for_each(downloads, partial(_fetch, directory=directory, transfers=transfers))
     except _Failed as failed:
         return failed.failure
     return None
 
 
-async def _downloads(resource_file: Mapping[str, Any], transfers: Transfers) -> list[_Download]:
+async def _downloads(
+    resource_file: Mapping[str, Any], transfers: Transfers, identities: frozenset[str]
+) -> list[_Download]:
     """What one resource file asks for."""
     path = resource_file.get("filePath") or ""
     mode = _mode(resource_file.get("fileMode") or DEFAULT_MODE, path)
@@ -114,19 +124,29 @@ async def _downloads(resource_file: Mapping[str, Any], transfers: Transfers) -> 
             "autoStorageContainerName: there is no auto storage here; give a storageContainerUrl with a SAS"
         )
         raise _Failed(_CONTAINER_OTHER, text)
-    if resource_file.get("identityReference"):
-        text = "identityReference: emulated nodes have no managed identity; give a URL with a SAS"
-        raise _Failed(_CONTAINER_DENIED if container else _BLOB_DENIED, text, path)
-    if url is not None:
-        return [_Download(url, path, mode)]
-    if container is None:
+    if url is None and container is None:
         raise _Failed(_BAD_FILE, "it has neither httpUrl nor storageContainerUrl", path)
+    let_in = _access(resource_file, identities, path)
+    if container is None:
+        return [_Download(str(url), path, mode, let_in)]
     try:
-        names = await transfers.list_blobs(container, resource_file.get("blobPrefix") or "")
+        names = await transfers.list_blobs(container, resource_file.get("blobPrefix") or "", let_in)
     except TransferError as error:
         raise _Failed(_CONTAINER.get(error.trouble, _CONTAINER_OTHER), str(error)) from None
     within = f"{path.rstrip('/')}/" if path else ""
-    return [_Download(blob_url(container, name), within + name.lstrip("/"), mode) for name in names]
+    return [_Download(blob_url(container, name), within + name.lstrip("/"), mode, let_in) for name in names]
+
+
+def _access(resource_file: Mapping[str, Any], identities: frozenset[str], path: str) -> Mapping[str, str]:
+    """The headers by which the resource file is reached."""
+    container = resource_file.get("storageContainerUrl")
+    url = container or resource_file.get("httpUrl") or ""
+    try:
+        return access(resource_file.get("identityReference"), identities, url)
+    except NotOnPool as error:
+        raise _Failed(_CONTAINER_OTHER if container else _BLOB_DENIED, str(error), path) from None
+    except TransferError as error:
+        raise _Failed(_CONTAINER_DENIED if container else _BLOB_DENIED, str(error), path) from None
 
 
 async def _fetch(download: _Download, directory: Path, transfers: Transfers) -> None:
@@ -139,7 +159,7 @@ async def _fetch(download: _Download, directory: Path, transfers: Transfers) -> 
     if is_folder:
         return
     try:
-        await transfers.download(download.url, target)
+        await transfers.download(download.url, target, download.access)
         target.chmod(download.mode)
     except TransferError as error:
         raise _Failed(_BLOB.get(error.trouble, _BLOB_OTHER), str(error), download.path) from None

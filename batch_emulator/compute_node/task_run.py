@@ -145,7 +145,11 @@ class _Attempt:
             (self.run.common_files, directories.task),
             (self.run.resource_files, directories.working),
         ):
-            failure = await resource_files.fetch(files, where, self.services.transfers) if files else None
+            if not files:
+                continue
+            failure = await resource_files.fetch(
+                files, where, self.services.transfers, self.run.node.identities
+            )
             if failure is not None:
                 return failure
         return None
@@ -246,6 +250,7 @@ class _Attempt:
                 self.services.transfers,
                 environment=environment,
                 success=success,
+                identities=self.run.node.identities,
             )
         return failure if success else EXIT_CODE_FAILURE
 

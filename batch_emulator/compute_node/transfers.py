@@ -1,6 +1,6 @@
 """Blobs over plain HTTP: list, download, upload, each tried again when that may help.
 
-It speaks the Blob REST API itself, for the SAS in a document is all that a node has.
+It speaks the Blob REST API itself: all that a node has is the SAS in a document, or headers that let it in.
 """
 
 import asyncio
@@ -37,6 +37,8 @@ BLOCK = 8 << 20
 """Bytes of a block, and of the largest file that is sent in one request."""
 CHUNK = 1 << 20
 
+NOTHING: Mapping[str, str] = {}
+
 T = TypeVar("T")
 
 
@@ -62,8 +64,12 @@ class Transfers:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def list_blobs(self, container_url: str, prefix: str = "") -> list[str]:
+    async def list_blobs(
+        self, container_url: str, prefix: str = "", access: Mapping[str, str] = NOTHING
+    ) -> list[str]:
         """The names of all blobs in a container that begin with `prefix`. Needs the right to list.
+
+        `access`, here and below, are headers that let in where the URL does not.
 
         Raises:
             TransferError: the container cannot be listed.
@@ -73,12 +79,12 @@ class Transfers:
         while True:
             query = {"restype": "container", "comp": "list", "prefix": prefix, "marker": marker}
             url = with_query(container_url, query)
-            page, marker = await self._patiently(partial(self._list, url), url)
+            page, marker = await self._patiently(partial(self._list, url, access), url)
             names += page
             if not marker:
                 return names
 
-    async def download(self, url: str, path: Path) -> None:
+    async def download(self, url: str, path: Path, access: Mapping[str, str] = NOTHING) -> None:
         """Stream what `url` gives to `path`, byte for byte. On failure no file stays.
 
         Raises:
@@ -87,12 +93,19 @@ class Transfers:
         """
         try:
             async with self.turns:
-                await self._patiently(lambda: self._get(url, path), url)
+                await self._patiently(lambda: self._get(url, path, access), url)
         except BaseException:
             _discard(path)
             raise
 
-    async def upload(self, path: Path, container_url: str, name: str, headers: Mapping[str, str]) -> int:
+    async def upload(
+        self,
+        path: Path,
+        container_url: str,
+        name: str,
+        headers: Mapping[str, str],
+        access: Mapping[str, str] = NOTHING,
+    ) -> int:
         """Store a regular file as a block blob with its MD5, replacing what is there; its size in bytes.
 
         The right to write suffices. Files of more than `BLOCK` bytes go in blocks, one in memory at a time.
@@ -107,24 +120,30 @@ class Transfers:
                 digest = hashlib.md5(usedforsecurity=False)
                 data = await in_thread(partial(_read, file, digest))
                 if len(data) < BLOCK:
-                    whole = {"x-ms-blob-type": "BlockBlob", **headers, **_md5(digest)}
+                    whole = {"x-ms-blob-type": "BlockBlob", **headers, **access, **_md5(digest)}
                     await self._put(url, data, whole)
                     return len(data)
-                return await self._put_blocks(url, file, data, digest, headers)
+                return await self._put_blocks(url, file, data, digest, headers, access)
 
     async def _put_blocks(
-        self, url: str, file: BinaryIO, data: bytes, digest: "_Hash", headers: Mapping[str, str]
+        self,
+        url: str,
+        file: BinaryIO,
+        data: bytes,
+        digest: "_Hash",
+        headers: Mapping[str, str],
+        access: Mapping[str, str],
     ) -> int:
         blocks: list[str] = []
         size = 0
         while data:
             blocks.append(base64.b64encode(b"%010d" % len(blocks)).decode())
-            await self._put(with_query(url, {"comp": "block", "blockid": blocks[-1]}), data, {})
+            await self._put(with_query(url, {"comp": "block", "blockid": blocks[-1]}), data, access)
             size += len(data)
             data = await in_thread(partial(_read, file, digest))
         listed = "".join(f"<Latest>{block}</Latest>" for block in blocks)
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'.encode()
-        await self._put(with_query(url, {"comp": "blocklist"}), body, {**headers, **_md5(digest)})
+        await self._put(with_query(url, {"comp": "blocklist"}), body, {**headers, **access, **_md5(digest)})
         return size
 
     async def _put(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
@@ -133,14 +152,14 @@ class Transfers:
 
         await self._patiently(put, url)
 
-    async def _list(self, url: str) -> tuple[list[str], str]:
-        answer = await self.client.get(url, headers=VERSION)
+    async def _list(self, url: str, access: Mapping[str, str]) -> tuple[list[str], str]:
+        answer = await self.client.get(url, headers={**VERSION, **access})
         check(answer, url)
         return listed_page(answer.content, url)
 
-    async def _get(self, url: str, path: Path) -> None:
+    async def _get(self, url: str, path: Path, access: Mapping[str, str]) -> None:
         # The stored bytes are wanted, whatever Content-Encoding a blob carries.
-        headers = {**VERSION, "Accept-Encoding": "identity"}
+        headers = {**VERSION, "Accept-Encoding": "identity", **access}
         async with self.client.stream("GET", url, headers=headers, follow_redirects=True) as answer:
             check(answer, url)
             with _open_new(path) as file:

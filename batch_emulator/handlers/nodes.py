@@ -81,7 +81,7 @@ def upload_logs(call: Call) -> Reply:
     if "identityReference" in body:
         raise errors.InvalidPropertyValue(
             PropertyName="identityReference",
-            Reason="Emulated nodes have no managed identity; give a containerUrl with a SAS.",
+            Reason="Logs are stored by SAS alone here; give a containerUrl with one.",
         )
     begin, end = _range(body, call.now)
     directories = call.emulator.runner.node_directories(pool.id, node.id)
