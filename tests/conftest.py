@@ -26,7 +26,7 @@ from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 from flows.local_stack.programs import with_programs  # noqa: E402
-from tests.signed_in_by_token import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
+from tests.signed_in_by_token import IDENTITY, UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
@@ -82,6 +82,7 @@ def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAcc
     chain, private = loopback_certificate
     env = {**without_azure(os.environ), "SSL_CERT_FILE": str(chain)}
     options = ["--oauth", "basic", "--tls-cert", str(chain), "--tls-key", str(private)]
+    options += ["--identity", IDENTITY]
     with running_emulator(with_programs(env), *options) as starting:
         yield starting.account()
 

@@ -35,6 +35,13 @@ RESOURCES = {
 """The scopes that may be asked for, and the audience of their tokens. Any other is a mistake of ours."""
 
 
+IDENTITY = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/emulator/providers/"
+    "Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
+)
+"""The one that exists for `token_emulator`."""
+
+
 class UnsignedTokens:
     """A credential as azure-identity's are, which makes its tokens itself; remembers them."""
 

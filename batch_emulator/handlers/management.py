@@ -31,7 +31,7 @@ NO_LIMIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """The management plane of the emulator's account. `identities` are the resource ids of those that exist."""
+    """The management plane of the account. `identities` are the resource ids of those that exist."""
 
     emulator: Emulator
     identities: Iterable[str]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError
 
 from batch_tasks.clients import NO_MANAGEMENT, ask_resource_manager
 from batch_tasks.errors import AccountError, code_of
 from batch_tasks.options import PoolOptions
-from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.resource_manager import account_resource, management_refusal
 
@@ -40,15 +39,17 @@ def identity_findings(pool: PoolOptions) -> Findings:
 
 def _looked_for(identity: str) -> Findings:
     try:
-        patiently(lambda: ask_resource_manager(identity, _API), patience=FIRST_CONTACT)
-    except ResourceNotFoundError:
+        ask_resource_manager(identity, _API)
+    except AzureError as error:
+        if getattr(error, "status_code", None) != 404:
+            return Findings(
+                notes=[f"Whether the identity {identity} exists was not seen ({code_of(error)})."]
+            )
         problem = (
             f"There is no identity {identity} (404). Copy its id from `az identity list --query [].id`, or "
             "make one with `az identity create`."
         )
         return Findings([problem])
-    except AzureError as error:
-        return Findings(notes=[f"Whether the identity {identity} exists was not seen ({code_of(error)})."])
     return Findings()
 
 

@@ -14,8 +14,9 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pools.specification import pool_options, shell_command
-from batch_tasks.task_options import NodeUrls, task_options
+from batch_tasks.task_options import Identity, NodeUrls, task_options
 from batch_tasks.workload import StartTask, Workload
+from tests.signed_in_by_token import IDENTITY
 
 RUN = "top-n-words-12345678123456781234567812345678"
 METADATA = [
@@ -181,6 +182,32 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
             "maxTaskRetryCount": 2,
         },
     }
+
+
+def test_a_task_whose_nodes_have_an_identity_names_it_and_is_signed_nowhere() -> None:
+    chosen = plan("a.txt", container_image="mine.azurecr.io/count:1")
+    own, identity = "https://s.blob.core.windows.net", {"resourceId": IDENTITY}
+    urls = NodeUrls(
+        read=lambda blob: f"{own}/in/{blob}",
+        stored=str,
+        read_outputs=f"{own}/out",
+        write_outputs=f"{own}/out",
+        identity=Identity(IDENTITY, own),
+    )
+    task = task_options(chosen.tasks[0], chosen.workload, urls).as_dict()
+    assert task["resourceFiles"] == [
+        {"httpUrl": f"{own}/in/{blob}", "filePath": path, "identityReference": identity}
+        for blob, path in (
+            ("node/run_files.py", "run_files.py"),
+            ("node/count.py", "count.py"),
+            ("inputs/a.txt", "inputs/0"),
+        )
+    ]
+    destinations = [file["destination"]["container"] for file in task["outputFiles"]]
+    assert [one["containerUrl"] for one in destinations] == [f"{own}/out"] * 3
+    assert [one["identityReference"] for one in destinations] == [identity] * 3
+    registry = {"registryServer": "mine.azurecr.io", "identityReference": identity}
+    assert task["containerSettings"]["registry"] == registry
 
 
 def test_a_task_of_several_files_uploads_what_it_has_when_one_fails() -> None:

@@ -1,17 +1,12 @@
-"""Holds an answer against the SDK's own models: no member that they do not know, no value of another type."""
+"""Holds a document against the SDKs' own models: no member they do not know, no value of another type."""
 
 import datetime as dt
 import enum
+import sys
 import types
 import typing
+from functools import cache
 from typing import Any
-
-from azure.batch import models
-from azure.batch.models import _models
-
-_ALL = {**vars(_models), **vars(models)}
-_NAMES = {**_ALL, "_models": types.SimpleNamespace(**_ALL)}
-"""What the annotations of the models refer to."""
 
 EXPLAINED = {
     # Recorded from the service at older api-versions and still sent; the newest model has dropped it.
@@ -19,10 +14,18 @@ EXPLAINED = {
 }
 
 
+@cache
+def _names(module: str) -> dict[str, Any]:
+    """What the annotations of the models of a module, such as `azure.batch.models._models`, refer to."""
+    known = {**vars(sys.modules[module]), **vars(sys.modules[module.rpartition(".")[0]])}
+    return {**known, "_models": types.SimpleNamespace(**known)}
+
+
 def findings(model: type, document: dict[str, Any], where: str = "") -> list[str]:
     """What the model does not allow in this document."""
+    model()  # the first one tells the model its members
     fields = {field._rest_name: name for name, field in model._attr_to_rest_field.items()}  # type: ignore[attr-defined]
-    hints = typing.get_type_hints(model, _NAMES)
+    hints = typing.get_type_hints(model, _names(model.__module__))
     found: list[str] = []
     for member, value in document.items():
         if member.startswith("odata."):
@@ -54,7 +57,7 @@ def _value(kind: Any, value: Any, where: str) -> list[str]:
 
 
 def _plain(kind: type, value: Any, where: str) -> list[str]:
-    if hasattr(kind, "_attr_to_rest_field"):
+    if hasattr(kind, "as_dict"):
         return findings(kind, value, where) if isinstance(value, dict) else [f"{where} is no object"]
     if issubclass(kind, enum.Enum):
         known = {member.value.lower() for member in kind}

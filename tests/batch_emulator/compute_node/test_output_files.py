@@ -178,11 +178,14 @@ def test_each_trouble_has_its_code_and_the_other_files_are_stored(
     assert container.names() == {"b"}
 
 
-def test_an_identity_is_refused_with_a_remedy(run: RunDirectories, container: Container) -> None:
+def test_an_identity_that_the_pool_does_not_have_uploads_nothing(
+    run: RunDirectories, container: Container
+) -> None:
+    (run.working / "a").touch()
     failure = upload(run, output("a", container.url, identityReference={"resourceId": "x"}))
     assert failure is not None
     assert failure.code == "FileUploadAccessDenied"
-    assert "give a containerUrl with a SAS" in str(failure.details)
+    assert "the pool does not have the identity x; it has none" in str(failure.details)
 
 
 def test_a_blob_that_is_leased_cannot_be_replaced(run: RunDirectories, container: Container) -> None:

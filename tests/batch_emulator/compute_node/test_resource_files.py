@@ -128,7 +128,11 @@ def test_a_large_blob_arrives_whole(container: Container, tmp_path: Path) -> Non
         ({"httpUrl": "http://127.0.0.1:1/x?sig=1"}, "BlobDownloadMiscError"),
         ({"httpUrl": "ftp://127.0.0.1/x?sig=1"}, "BlobDownloadMiscError"),
         ({"httpUrl": "no url\n"}, "BlobDownloadMiscError"),
-        ({"httpUrl": "{blob}", "identityReference": {"resourceId": "x"}}, "BlobAccessDenied"),
+        ({"httpUrl": "{there}", "identityReference": {"resourceId": "x"}}, "BlobAccessDenied"),
+        (
+            {"storageContainerUrl": "{list_only}", "identityReference": {"resourceId": "x"}},
+            "ResourceContainerListMiscError",
+        ),
         ({"storageContainerUrl": "{missing}"}, "ResourceContainerNotFound"),
         ({"storageContainerUrl": "{read_only}"}, "ResourceContainerAccessDenied"),
         ({"storageContainerUrl": "{expired}"}, "ResourceContainerAccessDenied"),
@@ -247,3 +251,15 @@ def test_no_log_line_holds_a_sas(
     with caplog.at_level("DEBUG"):
         assert fetch([{"httpUrl": blob(container, "b"), "filePath": "b"}], tmp_path) is None
     assert "sig" not in caplog.text
+
+
+def test_the_token_of_an_identity_does_not_go_over_plain_http(container: Container, tmp_path: Path) -> None:
+    async def run(url: str) -> Failure | None:
+        file = {"httpUrl": url, "filePath": "file", "identityReference": {"resourceId": "/X"}}
+        async with open_client() as client:
+            return await resource_files.fetch([file], tmp_path, Transfers(client), frozenset({"/x"}))
+
+    container.put("b", b"data")
+    failure = asyncio.run(run(f"{container.url}/b"))
+    assert code(failure) == "BlobAccessDenied"
+    assert "over https only" in str(failure)

@@ -2,11 +2,13 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.mgmt.batch import models as management
 
 from batch_tasks.create_job import job_options
 from batch_tasks.inputs import InputFile
@@ -14,10 +16,13 @@ from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks
 from batch_tasks.pools.auto import auto_pool
-from batch_tasks.pools.named import named_pool_options
+from batch_tasks.pools.identity import management_body
+from batch_tasks.pools.named import named_pool_options, settings_hash
 from batch_tasks.pools.specification import pool_options
 from batch_tasks.workload import CONTAINER_HOST, StartTask, Workload
+from tests.conformance import sdk_models
 from tests.conformance.openapi import Description
+from tests.signed_in_by_token import IDENTITY
 
 GOLDEN = Path(__file__).with_name("golden")
 CREATED = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -59,6 +64,20 @@ def request(name: str) -> tuple[str, dict[str, Any]]:
     return path, bodies[name]().as_dict()
 
 
+def managed(name: str) -> dict[str, Any]:
+    """The body of the request that makes a pool with an identity."""
+    image = replace(CONTAINER, container_image="mine.azurecr.io/convert:1")
+    ours = PoolOptions.model_validate({**BOTH, "identity": IDENTITY})
+    shared = PoolOptions.model_validate({**BOTH, "kind": "named", "pool_id": "t", "identity": IDENTITY})
+    options = {
+        "managed-ephemeral": lambda: pool_options(plan(), ours),
+        "managed-containers": lambda: pool_options(plan(image), ours),
+        "managed-named": lambda: named_pool_options(plan(), shared, WORKLOAD.image),
+    }
+    return management_body(options[name](), IDENTITY)
+
+
+MANAGED = ["managed-ephemeral", "managed-containers", "managed-named"]
 NAMES = ["ephemeral", "spot-containers", "named", "auto"]
 
 
@@ -93,3 +112,40 @@ def test_the_official_description_allows_the_request(name: str) -> None:
     assert official.findings_in_request("POST", path, body) == []
     assert official.findings_in_request("POST", path, {**body, "colour": "red"}) != []
     assert official.findings_in_request("POST", path, {**body, "id": 3}) != []
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_a_pool_with_an_identity_is_asked_for_to_the_letter(name: str) -> None:
+    assert managed(name) == json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", MANAGED)
+def test_the_official_client_of_the_management_plane_knows_every_member(name: str) -> None:
+    body = managed(name)
+    assert sdk_models.findings(management.Pool, body) == []
+    machine = body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    machine["colour"] = machine["imageReference"]["colour"] = "red"
+    body["properties"]["scaleSettings"]["autoScale"]["formula"] = 3
+    assert len(sdk_models.findings(management.Pool, body)) == 3
+
+
+@pytest.mark.parametrize("name", ["ephemeral", "named"])
+def test_a_pool_with_an_identity_has_the_same_bounds(name: str) -> None:
+    _, plain = request(name)
+    properties = managed(f"managed-{name}")["properties"]
+    assert properties["scaleSettings"]["autoScale"] == {
+        "formula": plain["autoScaleFormula"],
+        "evaluationInterval": plain["autoScaleEvaluationInterval"],
+    }
+    for same in ("vmSize", "taskSlotsPerNode"):
+        assert properties[same] == plain[same]
+    assert properties["startTask"]["commandLine"] == plain["startTask"]["commandLine"]
+    said = [item for item in plain["metadata"] if item["name"] != "settings"]
+    assert [item for item in properties["metadata"] if item["name"] != "settings"] == said
+
+
+def test_the_identity_is_one_of_the_settings_that_sharing_runs_agree_on() -> None:
+    spelled = ["", IDENTITY, IDENTITY.replace("resourceGroups", "resourcegroups"), f"{IDENTITY}2"]
+    hashes = [settings_hash(plan(), PoolOptions(identity=one), WORKLOAD.image) for one in spelled]
+    assert hashes[1] == hashes[2]
+    assert len(set(hashes)) == 3
