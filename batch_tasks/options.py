@@ -18,6 +18,10 @@ _IDENTITY = (
 """A resource id, in the cases that Azure's tools write it. Prefect's form knows no case-blind patterns."""
 
 
+_LONGEST_SIGNED = 160
+"""Hours: URLs signed without a storage key last 7 days (documented), and are to outlast the run."""
+
+
 class PoolOptions(BaseModel):
     """How many compute nodes a run may have, and for how long."""
 
@@ -62,9 +66,10 @@ class PoolOptions(BaseModel):
     max_hours: float = Field(
         24.0,
         gt=0,
-        le=160,
+        le=720,
         title="Hours at most",
-        description="After this the run ends and its pool falls to zero nodes, even if nobody is there.",
+        description="After this the run ends and its pool falls to zero nodes, even if nobody is there. Over "
+        "160 only with an identity.",
     )
     max_cost: float | None = Field(
         None,
@@ -123,6 +128,15 @@ class PoolOptions(BaseModel):
         if RunNames.parse(self.pool_id):
             raise ValueError(
                 f"pool_id {self.pool_id!r} is what one run's own pool is called: choose another."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_longer_than_urls_last(self) -> Self:
+        if self.max_hours > _LONGEST_SIGNED and not self.identity:
+            raise ValueError(
+                f"max_hours is {self.max_hours:g}, but the signed URLs that nodes get may last for "
+                f"{_LONGEST_SIGNED}: lower it, or set identity, with which nothing is signed."
             )
         return self
 

@@ -110,6 +110,12 @@ class TestOptions:
     def test_the_form_knows_what_it_looks_like(self) -> None:
         assert "[uU]ser" in PoolOptions.model_json_schema()["properties"]["identity"]["pattern"]
 
+    def test_only_with_one_may_a_run_outlast_signed_urls(self) -> None:
+        assert with_identity(max_hours=700).max_hours == 700
+        assert PoolOptions(max_hours=160).max_hours == 160
+        with pytest.raises(ValidationError, match=r"max_hours is 161.*set identity"):
+            PoolOptions(max_hours=161)
+
     def test_a_pool_made_for_a_job_can_have_none(self) -> None:
         with pytest.raises(ValidationError, match="set kind to 'ephemeral', 'named' or 'existing'"):
             with_identity("auto")
