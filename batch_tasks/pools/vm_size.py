@@ -25,6 +25,16 @@ def cores(vm_size: str) -> int | None:
     return int(found[3] or found[2])
 
 
+def spelled(vm_size: str) -> str:
+    """The size with Azure's capitals, such as `Standard_NC4as_T4_v3`. Batch itself does not mind."""
+    tier, _, size = vm_size.lower().partition("_")
+    size, *rest = size.split("_")
+    family = re.match(r"[a-z]*", size)
+    letters = family[0] if family else ""
+    named = (part if re.fullmatch(r"v\d+|cc", part) else part.upper() for part in rest)
+    return "_".join((tier.capitalize(), letters.upper() + size.removeprefix(letters), *named))
+
+
 def problems(vm_size: str, slots: int) -> list[str]:
     """What is wrong with the size or with so many tasks at once on it, in sentences."""
     if not _SIZE.fullmatch(vm_size.lower()):
