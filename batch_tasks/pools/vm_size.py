@@ -6,7 +6,7 @@ import re
 
 MOST_SLOTS = 256
 """Task slots of a node; also at most four times its cores (documented)."""
-_SIZE = re.compile(r"(?:standard|basic)_([a-z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_[a-z0-9_]+)?", re.ASCII)
+_SIZE = re.compile(r"(?:standard|basic)_([a-z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_(v\d+)|_[a-z0-9_]+)?", re.ASCII)
 
 
 def architecture(vm_size: str) -> str:
@@ -23,6 +23,14 @@ def cores(vm_size: str) -> int | None:
     if not found or not re.search(r"_v[3-9]$", vm_size.lower()):
         return None
     return int(found[3] or found[2])
+
+
+def family(vm_size: str) -> str:
+    """The name under which Azure counts the cores of a size, in lower case: `standarddsv5family`. Most names
+    are made so; "" where it is not told.
+    """
+    found = _SIZE.fullmatch(vm_size.lower())
+    return f"standard{found[1]}{found[4]}{found[5]}family" if found and found[5] else ""
 
 
 def spelled(vm_size: str) -> str:
