@@ -73,6 +73,13 @@ def test_only_the_very_fakes_of_the_tests_are_let_through() -> None:
     assert found(FINDER, fakes.replace("Tm8g", "Tm9g").encode()) == ["an account key"]
 
 
+def test_a_secret_that_a_test_put_into_a_file_is_a_leak_anywhere_else() -> None:
+    finder = Finder()
+    finder.knows_input("/t/list")
+    assert list(finder.look("/t/list", FAKE_SIGNATURE.encode())) == []
+    assert [leak.place for leak in finder.look("/t/list.log", FAKE_SIGNATURE.encode())] == ["/t/list.log"]
+
+
 def test_files_and_rows_of_databases_are_looked_through(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "worker.log").write_text(FAKE_SIGNATURE)
