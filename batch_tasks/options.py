@@ -87,7 +87,8 @@ class PoolOptions(BaseModel):
     prices: str = Field(
         "",
         title="Price table",
-        description="A JSON file of prices; else a table of westeurope of 2025-03-04 is used.",
+        description="A JSON file of prices, or 'retail': today's, asked of Azure's public price service; "
+        "else a table of westeurope of 2025-03-04 is used.",
     )
     identity: str = Field(
         "",

@@ -7,16 +7,13 @@ from azure.batch.models import BatchPoolInfo
 from batch_tasks.errors import PoolUnusable
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
-from batch_tasks.pools import vm_size
 from batch_tasks.pools.auto import auto_pool
+from batch_tasks.pools.checked import check_pool, check_size
 from batch_tasks.pools.ephemeral import ensure_pool
-from batch_tasks.pools.existing import check_existing_pool
-from batch_tasks.pools.images import image_for
 from batch_tasks.pools.named import ensure_named_pool
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pools.specification import pool_options
 from batch_tasks.stage import log, stage
-from batch_tasks.workload import Image
 
 
 @stage("provision-pool", retries=0)
@@ -31,11 +28,12 @@ def provision_pool(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo:
         PoolUnusable: Batch refuses to make such a pool, or nothing would run on the one that is there.
         RunClosing: the run ended meanwhile; nothing was made after that.
     """
+    checked = check_pool(plan, pool)
+    if problems := (*check_size(pool, plan.created.date()).problems, *checked.problems):
+        raise PoolUnusable(" ".join(problems))
     if pool.kind == "existing":
-        for remark in check_existing_pool(pool.pool_id, plan.workload, pool.identity):
-            log().warning(remark)
         return BatchPoolInfo(pool_id=pool.pool_id)
-    image = _checked(plan, pool)
+    image = checked.image or plan.workload.image
     dedicated, spot = nodes_wanted(len(plan.tasks), pool)
     log().info("A pool (%s) of %d dedicated and %d Spot nodes is asked for", pool.kind, dedicated, spot)
     if pool.kind == "auto":
@@ -45,13 +43,3 @@ def provision_pool(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo:
         return BatchPoolInfo(pool_id=pool.pool_id)
     ensure_pool(pool_options(plan, pool, image), pool.identity)
     return BatchPoolInfo(pool_id=plan.names.pool_id)
-
-
-def _checked(plan: RunPlan, pool: PoolOptions) -> Image:
-    """The image to use, with what there is to say about it said."""
-    if problems := vm_size.problems(pool.vm_size, pool.task_slots_per_node):
-        raise PoolUnusable(" ".join(problems))
-    resolved = image_for(plan.workload, pool.vm_size, plan.created)
-    for warning in resolved.warnings:
-        log().warning(warning)
-    return resolved.image

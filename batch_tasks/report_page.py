@@ -94,6 +94,9 @@ def _tiles(report: RunReport) -> Iterator[str]:
             duration(report.wasted_seconds), f"lost by {report.preemptions:,} preemptions of Spot nodes"
         )
     yield from _times(line)
+    if report.cost:
+        yield _tile(report.cost.cost, f"nodes, {report.cost.prices}")
+        yield _tile(report.cost.hours, f"node-hours{': ' * bool(report.cost.doing)}{report.cost.doing}")
     yield "</div>"
 
 

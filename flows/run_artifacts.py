@@ -54,6 +54,7 @@ def report_markdown(report: RunReport, results: Kept, page: Kept) -> str:
             "",
             f"![Which task ran on which node when]({_data_url(run_picture(report, still=True))})",
             "",
+            *_cost(report),
             f"- Outputs: {_code(place)}",
             f"- Report: {_where(page)}",
             f"- Results of every file: {_where(results)}",
@@ -111,6 +112,12 @@ def _row(file: FileReport) -> Row:
         "Batch task": file.task_id,
         "Node": file.node_id,
     }
+
+
+def _cost(report: RunReport) -> Iterator[str]:
+    if report.cost:
+        yield f"- Cost of nodes: {_escaped(report.cost.cost)}, {_escaped(report.cost.prices)}"
+        yield f"- Node-hours: {_escaped(report.cost.apart)}"
 
 
 def _failures(report: RunReport) -> Iterator[str]:

@@ -26,10 +26,17 @@ from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 from flows.local_stack.programs import with_programs  # noqa: E402
+from tests.leaks.plugin import SecretsScan  # noqa: E402
+from tests.leaks.session import FINDER, noted  # noqa: E402
 from tests.signed_in_by_token import IDENTITY, UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """At the end of the session no secret of it may be readable anywhere."""
+    config.pluginmanager.register(SecretsScan(config, FINDER))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,14 +61,14 @@ def _fixtures(item: pytest.Item) -> set[str]:
 def azurite() -> Iterator[BlobAccount]:
     """A storage account in Azurite, kept in memory."""
     with running_azurite(without_azure(os.environ)) as starting:
-        yield starting.account()
+        yield noted(starting.account())
 
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
     with running_emulator(with_programs(without_azure(os.environ))) as starting:
-        yield starting.account()
+        yield noted(starting.account())
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +91,7 @@ def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAcc
     options = ["--oauth", "basic", "--tls-cert", str(chain), "--tls-key", str(private)]
     options += ["--identity", IDENTITY]
     with running_emulator(with_programs(env), *options) as starting:
-        yield starting.account()
+        yield noted(starting.account())
 
 
 @pytest.fixture(scope="session")

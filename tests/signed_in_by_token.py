@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from flows.local_stack import without_azure
 from flows.local_stack.azurite import ACCOUNT_NAME, azurite_script, command, node_executable
 from flows.local_stack.service import Service
+from tests.leaks.session import FINDER
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 RESOURCES = {
@@ -67,6 +68,7 @@ class UnsignedTokens:
         encoded = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
         token = ".".join([*encoded, "bm9ib2R5"])
         self.issued.append(token)
+        FINDER.knows(token, "a token of UnsignedTokens")
         return AccessToken(token, expires)
 
 
@@ -96,10 +98,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 @contextmanager
 def azurite_with_tokens(chain: Path, private: Path) -> Iterator[str]:
     """Azurite over https; its key is thrown away. Yields the endpoint of its account."""
-    env = {
-        **without_azure(os.environ),
-        "AZURITE_ACCOUNTS": f"{ACCOUNT_NAME}:{b64encode(os.urandom(48)).decode()}",
-    }
+    key = b64encode(os.urandom(48)).decode()
+    FINDER.knows(key, "the key of Azurite over https")
+    env = {**without_azure(os.environ), "AZURITE_ACCOUNTS": f"{ACCOUNT_NAME}:{key}"}
     line = [
         *command(node_executable(), azurite_script()),
         *("--oauth", "basic", "--cert", str(chain), "--key", str(private)),

@@ -12,6 +12,8 @@ from batch_tasks.errors import InputError
 
 SHIPPED = Path(__file__).with_name("westeurope-2025-03-04.json")
 """The table used unless another is given; it names its source."""
+RETAIL = "retail"
+"""In the place of a file: ask the retail price service."""
 
 
 class NodePrice(BaseModel):

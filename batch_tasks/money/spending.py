@@ -11,12 +11,14 @@ from typing import Any
 
 from azure.batch.models import BatchNode
 
-from batch_tasks.money.meter import Meter, NodeTime, Sighting
+from batch_tasks.money.meter import UNBILLED, Meter, NodeTime, Sighting
 from batch_tasks.money.prices import PriceTable
 from batch_tasks.wire import wire_value
 
 NODE_FIELDS = "id,state,stateTransitionTime,allocationTime,isDedicated,vmSize"
 """What must be selected of nodes for `nodes_seen`."""
+_BILLED = ("starting", "idle", "running", "other")
+"""What nodes do in the hours that are billed, in the order of a node's life."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,32 @@ class Spent:
     prices: str
 
     @property
+    def cost(self) -> str:
+        """The amount in words; `prices` belongs beside it."""
+        return "No price known" if self.amount is None else f"{_figure(self.amount)} {self.currency}"
+
+    @property
+    def hours(self) -> str:
+        """The node-hours that are billed, as a figure."""
+        return _figure(self.node_seconds / 3600)
+
+    @property
+    def doing(self) -> str:
+        """What nodes did in these hours, and how long they were away; "" where no node was seen."""
+        by = self.seconds_by_doing
+        each = ", ".join(f"{_figure(by[doing] / 3600)} {doing}" for doing in _BILLED if by.get(doing))
+        away = f"{_figure(by[UNBILLED] / 3600)} {UNBILLED}, not billed" if by.get(UNBILLED) else ""
+        return "; ".join(filter(None, (each, away)))
+
+    @property
     def words(self) -> str:
         """One line for people."""
-        hours = ", ".join(
-            f"{seconds / 3600:.2f} h {doing}" for doing, seconds in sorted(self.seconds_by_doing.items())
-        )
-        cost = "no price known" if self.amount is None else f"{self.amount:.2f} {self.currency}"
-        return f"Nodes until the end of the run: {hours or 'none'}; {cost} {self.prices}"
+        return f"Nodes until the end of the run: {self.cost}, {self.prices}. Node-hours: {self.apart}."
+
+    @property
+    def apart(self) -> str:
+        """The node-hours and what they are made of, in words."""
+        return f"{self.hours} ({self.doing})" if self.doing else self.hours
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -49,6 +70,10 @@ class Spent:
             "currency": self.currency,
             "prices": self.prices,
         }
+
+
+def _figure(number: float) -> str:
+    return "under 0.01" if 0 < number < 0.005 else f"{number:.2f}"
 
 
 class Spending:

@@ -19,7 +19,7 @@ from batch_tasks.wire import wire_value
 from batch_tasks.workload import Image, Workload
 
 END_IS_NEAR = timedelta(days=180)
-"""Below this, the end of an image's support is worth a warning."""
+"""Below this, the end of an image's support, or of a VM size, is worth a warning."""
 _CONTAINERS = "dockercompatible"
 
 

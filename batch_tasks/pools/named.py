@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 
-from azure.batch.models import BatchPool, BatchPoolCreateOptions
+from azure.batch.models import BatchPool, BatchPoolCreateOptions, BatchPoolState
+from azure.core.exceptions import ResourceNotFoundError
 
+from batch_tasks.clients import batch_client
 from batch_tasks.errors import PoolUnusable
 from batch_tasks.naming import OWNER, TIMESTAMP
 from batch_tasks.options import PoolOptions
 from batch_tasks.owned_resources import metadata_of
+from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.creation import change_formula, make_or_meet
 from batch_tasks.pools.identity import identities
@@ -62,6 +65,23 @@ def ensure_named_pool(plan: RunPlan, pool: PoolOptions, image: Image) -> None:
         return change_formula(there, grown(there, wanted).formula())
 
     make_or_meet(options, meet, pool.identity)
+
+
+def named_pool_there(plan: RunPlan, pool: PoolOptions, image: Image) -> bool:
+    """Whether the pool is there already, for this run to share. One that is being deleted is not.
+
+    Raises:
+        PoolUnusable: as `ensure_named_pool`, without making or changing anything.
+    """
+    try:
+        there = patiently(lambda: batch_client().get_pool(pool.pool_id), patience=FIRST_CONTACT)
+    except ResourceNotFoundError:
+        return False
+    if there.state == BatchPoolState.DELETING:
+        return False
+    if refusal := why_not_shared(there, named_pool_options(plan, pool, image), pool.identity):
+        raise PoolUnusable(refusal)
+    return True
 
 
 def grown(there: BatchPool, wanted: Scaling) -> Scaling:

@@ -6,7 +6,7 @@ import re
 
 MOST_SLOTS = 256
 """Task slots of a node; also at most four times its cores (documented)."""
-_SIZE = re.compile(r"(?:standard|basic)_([a-z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_[a-z0-9_]+)?", re.ASCII)
+_SIZE = re.compile(r"(?:standard|basic)_([a-z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_(v\d+)|_[a-z0-9_]+)?", re.ASCII)
 
 
 def architecture(vm_size: str) -> str:
@@ -23,6 +23,24 @@ def cores(vm_size: str) -> int | None:
     if not found or not re.search(r"_v[3-9]$", vm_size.lower()):
         return None
     return int(found[3] or found[2])
+
+
+def family(vm_size: str) -> str:
+    """The name under which Azure counts the cores of a size, in lower case: `standarddsv5family`. Most names
+    are made so; "" where it is not told.
+    """
+    found = _SIZE.fullmatch(vm_size.lower())
+    return f"standard{found[1]}{found[4]}{found[5]}family" if found and found[5] else ""
+
+
+def spelled(vm_size: str) -> str:
+    """The size with Azure's capitals, such as `Standard_NC4as_T4_v3`. Batch itself does not mind."""
+    tier, _, size = vm_size.lower().partition("_")
+    size, *rest = size.split("_")
+    family = re.match(r"[a-z]*", size)
+    letters = family[0] if family else ""
+    named = (part if re.fullmatch(r"v\d+|cc", part) else part.upper() for part in rest)
+    return "_".join((tier.capitalize(), letters.upper() + size.removeprefix(letters), *named))
 
 
 def problems(vm_size: str, slots: int) -> list[str]:

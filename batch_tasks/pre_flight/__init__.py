@@ -5,20 +5,17 @@ Each module asks about one thing; nothing of what they do changes the account.
 
 from __future__ import annotations
 
-from batch_tasks.errors import PoolUnusable, PreFlightFailed
+from batch_tasks.errors import PreFlightFailed
 from batch_tasks.node_urls import SAS_MARGIN
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
-from batch_tasks.pools import vm_size
-from batch_tasks.pools.existing import check_existing_pool
-from batch_tasks.pools.images import image_for
+from batch_tasks.pools.checked import Checked, check_pool, check_size
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pre_flight.access import batch_findings, blobs_findings
 from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.pre_flight.identity import identity_findings
 from batch_tasks.pre_flight.quotas import Wanted, quota_findings
 from batch_tasks.pre_flight.requests import signatures, size_of_requests
-from batch_tasks.pre_flight.retirement import size_findings
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
 
@@ -44,36 +41,26 @@ def nothing_run(plan: RunPlan, output_dir: str) -> RunReport:
 def findings(plan: RunPlan, pool: PoolOptions) -> Findings:
     """Everything there is to say about this run on the account that is signed in."""
     found = Findings()
-    for check in (size_of_requests(plan), signatures(plan), _nodes(plan, pool)):
+    size = check_size(pool, plan.created.date())
+    for check in (size_of_requests(plan), signatures(plan), _findings(size)):
         found.add(check)
     signed_until = None if plan.identity else plan.expires + SAS_MARGIN
     found.add(blobs_findings(plan.names, signed_until))
     batch = batch_findings(plan.names, makes_pools=pool.kind != "existing")
     found.add(batch)
     if not batch.problems:  # who is not let in would be told the same again
-        found.add(_image(plan, pool))
+        checked = check_pool(plan, pool)
+        found.add(_findings(checked))
         found.add(identity_findings(pool))
-        found.add(_quotas(plan, pool))
+        found.add(_quotas(plan, pool, new_pool=not checked.there))
     return found
 
 
-def _nodes(plan: RunPlan, pool: PoolOptions) -> Findings:
-    if pool.kind == "existing":
-        return Findings()
-    found = Findings(vm_size.problems(pool.vm_size, pool.task_slots_per_node))
-    found.add(size_findings(pool.vm_size, plan.created.date()))
-    return found
+def _findings(checked: Checked) -> Findings:
+    return Findings(list(checked.problems), list(checked.notes))
 
 
-def _image(plan: RunPlan, pool: PoolOptions) -> Findings:
-    try:
-        if pool.kind == "existing":
-            return Findings(notes=check_existing_pool(pool.pool_id, plan.workload, pool.identity))
-        return Findings(notes=list(image_for(plan.workload, pool.vm_size, plan.created).warnings))
-    except PoolUnusable as error:
-        return Findings([str(error)])
-
-
-def _quotas(plan: RunPlan, pool: PoolOptions) -> Findings:
-    dedicated, spot = nodes_wanted(len(plan.tasks), pool)
-    return quota_findings(Wanted(pool.vm_size, dedicated, spot, new_pool=pool.kind != "existing"))
+def _quotas(plan: RunPlan, pool: PoolOptions, *, new_pool: bool) -> Findings:
+    """Nodes of an existing pool are there, or its owner's affair."""
+    dedicated, spot = (0, 0) if pool.kind == "existing" else nodes_wanted(len(plan.tasks), pool)
+    return quota_findings(Wanted(pool.vm_size, dedicated, spot, new_pool=new_pool))

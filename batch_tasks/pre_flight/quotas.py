@@ -7,7 +7,6 @@ the data plane.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +16,12 @@ from azure.core.exceptions import AzureError
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import AccountError
 from batch_tasks.patience import FIRST_CONTACT, patiently
-from batch_tasks.pools.vm_size import cores
+from batch_tasks.pools.vm_size import cores, family
 from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.resource_manager import account_resource
 from batch_tasks.wire import wire_value
 
 _RAISE = "ask for more on the page Quotas of the Batch account in the Azure portal"
-_SIZE = re.compile(r"standard_([a-z]+)\d+(?:-\d+)?([a-z]*)_(v\d+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Used:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run asks for. No new pool: it uses one that is there."""
+    """What a run asks for: nodes of a pool of ours, and whether that pool is still to be made."""
 
     vm_size: str
     dedicated_nodes: int
@@ -108,12 +106,12 @@ def compared(quotas: Quotas, used: Used, wanted: Wanted) -> Findings:
             f"The Batch account may have {quotas.jobs} active jobs and has {used.jobs}: end some, or "
             f"{_RAISE}."
         )
-    if not wanted.new_pool:
-        return found
-    if used.pools >= quotas.pools:
+    if wanted.new_pool and used.pools >= quotas.pools:
         found.problems.append(
             f"The Batch account may have {quotas.pools} pools and has {used.pools}: delete some, or {_RAISE}."
         )
+    if not wanted.dedicated_nodes + wanted.spot_nodes:
+        return found
     each = cores(wanted.vm_size)
     if each is None:
         found.notes.append(
@@ -121,13 +119,14 @@ def compared(quotas: Quotas, used: Used, wanted: Wanted) -> Findings:
         )
         return found
     dedicated, spot = wanted.dedicated_nodes * each, wanted.spot_nodes * each
-    family, of_family = _family(wanted.vm_size, quotas.families)
+    family_name = family(wanted.vm_size)
+    of_family = quotas.families.get(family_name)
     limits = [
         ("dedicated", "--nodes", dedicated, quotas.dedicated_cores, used.dedicated_cores),
         ("Spot", "--spot-nodes", spot, quotas.spot_cores, used.spot_cores),
     ]
     if of_family is not None:
-        limits.append((f"dedicated {family}", "--nodes", dedicated, of_family, 0))
+        limits.append((f"dedicated {family_name}", "--nodes", dedicated, of_family, 0))
     for what, option, asked, allowed, taken in limits:
         _compare_cores(found, what, option, (asked, allowed, taken), each)
     return found
@@ -146,10 +145,3 @@ def _compare_cores(found: Findings, what: str, option: str, figures: tuple[int, 
             f"The run asks for {asked} {what} cores; of {allowed} that the Batch account may have, {taken} "
             "are in use: some nodes will come later."
         )
-
-
-def _family(vm_size: str, families: Mapping[str, int]) -> tuple[str, int | None]:
-    """The family of a size and its quota, where its name is made as most are: `standardDSv5Family`."""
-    parts = _SIZE.fullmatch(vm_size.lower())
-    name = f"standard{parts[1]}{parts[2]}{parts[3]}family" if parts else ""
-    return name, families.get(name)

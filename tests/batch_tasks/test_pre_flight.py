@@ -15,18 +15,21 @@ import pytest
 from pydantic import SecretStr
 
 from batch_tasks.clients import batch_client, blob_service, signed_in
-from batch_tasks.errors import PreFlightFailed
+from batch_tasks.errors import PoolUnusable, PreFlightFailed
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
+from batch_tasks.pools.retirement import near_end, retired, retirements
 from batch_tasks.pre_flight import findings, pre_flight
+from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.pre_flight.quotas import Quotas, Used, Wanted, compared, quotas_in
 from batch_tasks.pre_flight.requests import signatures, size_of_requests
-from batch_tasks.pre_flight.retirement import retirements, size_findings
+from batch_tasks.provision_pool import provision_pool
 from batch_tasks.settings import Account
 from batch_tasks.workload import Image, Workload
 from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.batch_tasks.conftest import MakePlan
+from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
 from tests.signed_in_by_token import UnsignedTokens
 
@@ -196,11 +199,13 @@ def test_a_task_too_large_for_a_request_is_refused(make_plan: MakePlan, tmp_path
 
 
 def test_a_series_is_refused_from_the_day_it_retires_and_noted_half_a_year_before() -> None:
-    assert size_findings("Standard_NC6s_v3", date(2025, 9, 30)).problems
-    near = size_findings("Standard_NC6s_v3", date(2025, 9, 29))
-    assert (near.problems, len(near.notes)) == ([], 1)
-    assert "in 1 days" in near.notes[0]
-    assert size_findings("Standard_NC6s_v3", date(2025, 1, 1)).notes == []
+    size, last = "Standard_NC6s_v3", date(2025, 9, 30)
+    assert len(list(retired(size, last))) == 1
+    assert list(near_end(size, last)) == []
+    [near] = near_end(size, date(2025, 9, 29))
+    assert list(retired(size, date(2025, 9, 29))) == []
+    assert "in 1 days" in near
+    assert list(near_end(size, date(2025, 1, 1))) == []
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,69 @@ def test_cores_in_use_by_others_are_no_reason_to_refuse_but_to_say_so() -> None:
 
 def test_an_existing_pool_needs_a_job_and_nothing_else() -> None:
     none = Quotas(0, 0, 0, 1, {})
-    assert compared(none, NOTHING, Wanted("standard_d4s_v5", 4, 2, new_pool=False)).problems == []
+    assert compared(none, NOTHING, Wanted("standard_d4s_v5", 0, 0, new_pool=False)) == Findings()
+
+
+def test_a_named_pool_that_is_there_needs_cores_but_no_further_pool() -> None:
+    none = Quotas(8, 8, 0, 1, {})
+    [problem] = compared(none, NOTHING, dataclasses.replace(WANTED, new_pool=False)).problems
+    assert "asks for 16 dedicated cores" in problem
+
+
+OLD = Image("canonical", "ubuntuserver", "18.04-lts", "batch.node.ubuntu 18.04")
+NAMED = PoolOptions(kind="named", pool_id="shared")
+
+
+@pytest.mark.parametrize(
+    ("pool", "image", "said"),
+    [
+        (PoolOptions(vm_size="Standard_NC6s_v3"), Image(), "which Azure retired on 2025-09-30"),
+        (PoolOptions(vm_size="large"), Image(), "is no name of a VM size"),
+        (PoolOptions(task_slots_per_node=9), Image(), "9 tasks at once are too many"),
+        (POOL, OLD, "ended on 2023-05-30"),
+        (NAMED, OLD, "ended on 2023-05-30"),
+        (NAMED.model_copy(update={"task_slots_per_node": 2}), Image(), "was made with other settings"),
+        (PoolOptions(kind="existing", pool_id="none"), Image(), "There is no pool none"),
+        (PoolOptions(kind="existing", pool_id="empty"), Image(), "has no nodes and does not scale itself"),
+    ],
+)
+def test_what_is_refused_before_a_run_is_what_the_pools_own_stage_refuses(
+    pool: PoolOptions, image: Image, said: str, own: Account, make_plan: MakePlan, plan: RunPlan
+) -> None:
+    workload = Workload(name="test", command="cp {input} {output}", outputs=("{stem}.x",), image=image)
+    asked = make_plan([file.input.path for file in plan.files], workload)
+    with signed_in(own):
+        batch_client().create_pool(scene.pool_options("empty", target_dedicated_nodes=0))
+        provision_pool.fn(plan, NAMED)
+        try:
+            assert said in refused(own, asked, pool)
+            with pytest.raises(PoolUnusable) as by_the_stage:
+                provision_pool.fn(asked, pool)
+            assert str(by_the_stage.value) == refused(own, asked, pool)
+            assert {one.id for one in batch_client().list_pools()} == {"empty", "shared"}
+        finally:
+            for there in ("empty", "shared"):
+                batch_client().begin_delete_pool(there).result(timeout=60)
+
+
+def test_a_named_pool_that_is_there_is_let_through_where_no_further_pool_may_be_made(
+    own: Account,
+    control: Control,
+    plan: RunPlan,
+    loopback_certificate: tuple[Path, Path],
+    signed_in_by_token: UnsignedTokens,
+) -> None:
+    with resource_manager(loopback_certificate, {**PLENTY, "poolQuota": 1}) as endpoint:
+        known = own.model_copy(update={"subscription_id": "sub1", "management_endpoint": endpoint})
+        with signed_in(known):
+            assert findings(plan, NAMED).problems == []
+            provision_pool.fn(plan, NAMED)
+            try:
+                assert findings(plan, NAMED).problems == []
+                [problem] = findings(plan, POOL).problems
+                assert "may have 1 pools and has 1" in problem
+            finally:
+                batch_client().begin_delete_pool("shared").result(timeout=60)
 
 
 @contextmanager

@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch_tasks.money.spending import Spent
 from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.report_page import failures_first, report_page
 from batch_tasks.run_picture import run_picture
 from tests.batch_tasks.runs import at, report_of
 
 SVG = "{http://www.w3.org/2000/svg}"
+COST = Spent(
+    {"preempted": 900.0, "running": 31400.0, "starting": 1310.0},
+    34920.0,
+    0.6571,
+    "USD",
+    "by prices of westeurope of 2025-03-04",
+)
 AWKWARD = "<script>alert(1)</script> & \"q\" 'a' \x01 \udcff \n ]]> 日本 {}.txt"
 
 
@@ -130,3 +138,14 @@ def test_what_preemptions_took_is_told() -> None:
     assert "preemptions" not in report_page(report)
     page = report_page(replace(report, tasks=tasks))
     assert "<b>1 min 35 s</b><span>lost by 2 preemptions of Spot nodes</span>" in page
+
+
+def test_the_cost_stands_with_its_prices_and_the_hours_apart() -> None:
+    page = report_page(replace(report_of(2), cost=COST))
+    assert "<b>0.66 USD</b><span>nodes, by prices of westeurope of 2025-03-04</span>" in page
+    assert (
+        "<b>9.70</b><span>node-hours: 0.36 starting, 8.72 running; 0.25 preempted, not billed</span>" in page
+    )
+    unpriced = report_page(replace(report_of(2), cost=replace(COST, amount=None)))
+    assert "<b>No price known</b><span>nodes, by prices of westeurope of 2025-03-04</span>" in unpriced
+    assert "node-hours" not in report_page(report_of(2))

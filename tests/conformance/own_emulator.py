@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from flows.local_stack.emulator import BatchAccount
+from tests.leaks.session import noted
 
 HEADERS = {"X-Batch-Emulator": "1"}
 
@@ -30,8 +31,10 @@ def running(*options: str) -> Iterator[BatchAccount]:
     try:
         lines = [shlex.split(process.stdout.readline())[1] for _ in range(3)]
         said = dict(line.split("=", 1) for line in lines)
-        yield BatchAccount(
-            said["AZURE_BATCH_ENDPOINT"], said["AZURE_BATCH_ACCOUNT"], said["AZURE_BATCH_ACCESS_KEY"]
+        yield noted(
+            BatchAccount(
+                said["AZURE_BATCH_ENDPOINT"], said["AZURE_BATCH_ACCOUNT"], said["AZURE_BATCH_ACCESS_KEY"]
+            )
         )
     finally:
         process.stdin.close()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_tasks.keep_report import Kept
+from batch_tasks.money.spending import Spent
 from batch_tasks.progress import Progress
 from batch_tasks.report import FileReport, RunReport
 from flows.run_artifacts import (
@@ -62,6 +64,15 @@ def test_the_report_begins_with_the_outcome_and_the_picture() -> None:
     assert lines[2].startswith("![Which task ran on which node when](data:image/svg+xml;base64,")
     assert "- Report: [report.html in storage](https://a/b)" in lines
     assert "- Results of every file: `/out/results.json`" in lines
+
+
+def test_the_cost_is_never_told_without_its_prices() -> None:
+    prices = "by prices of westeurope of 2025-03-04"
+    spent = Spent({"running": 3600.0, "idle": 36.0}, 3636.0, 0.12, "USD", prices)
+    lines = report_markdown(replace(report_of(3), cost=spent), RESULTS, PAGE).replace("\\", "").splitlines()
+    assert f"- Cost of nodes: 0.12 USD, {prices}" in lines
+    assert "- Node-hours: 1.01 (0.01 idle, 1.00 running)" in lines
+    assert "Cost" not in report_markdown(report_of(3), RESULTS, PAGE)
 
 
 def test_last_words_stay_words() -> None:

@@ -12,6 +12,7 @@ from batch_tasks.clients import blob_service, read_container_url, signed_in
 from batch_tasks.errors import InputError
 from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
+from tests.leaks.session import FINDER
 from tests.workloads.counting_proxy import Counter, counting_proxy
 
 TEXTS = {"a.txt": "one two one", "deep/b c.txt": "three three", "deep/er/#1%.txt": "four", "other/d.txt": "x"}
@@ -65,6 +66,7 @@ def test_a_list_may_hold_urls_with_their_own_signature(
     name = books.rpartition("/")[2]
     with signed_in(on_account):
         query = read_container_url(name, datetime.now(UTC) + timedelta(hours=1)).partition("?")[2]
+    FINDER.knows_input(str(tmp_path / "list"))
     (tmp_path / "list").write_text(f"{books}/other?{query}\n{books}/a.txt\n")
     report = top_n_words([f"@{tmp_path / 'list'}"], output_dir=str(tmp_path / "out"))
     assert [file.key for file in report.succeeded] == ["d.txt", "a.txt"]

@@ -17,7 +17,7 @@ from batch_tasks.money.bill import billed, ceiling_problem
 from batch_tasks.money.estimate import estimate
 from batch_tasks.money.meter import Meter, NodeKind, Sighting
 from batch_tasks.money.prices import SHIPPED, NodePrice, price_table
-from batch_tasks.money.spending import NODE_FIELDS, Spending, metered, nodes_seen, too_expensive
+from batch_tasks.money.spending import NODE_FIELDS, Spending, Spent, metered, nodes_seen, too_expensive
 from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks
@@ -71,8 +71,22 @@ def test_an_amount_always_says_whose_price_it_is() -> None:
     spending.look([node("a", "running", 0)], at(3600))
     spent = spending.spent()
     assert spent.amount == pytest.approx(0.115)
-    assert spent.words.endswith("0.12 USD by prices of westeurope of 2025-03-04")
+    assert spent.words == (
+        "Nodes until the end of the run: 0.12 USD, by prices of westeurope of 2025-03-04. "
+        "Node-hours: 1.00 (1.00 running)."
+    )
     assert spent.as_dict()["prices"] == "by prices of westeurope of 2025-03-04"
+
+
+def test_hours_are_told_in_the_order_of_a_nodes_life_and_those_away_apart() -> None:
+    doing = {"preempted": 900.0, "running": 7200.0, "other": 36.0, "idle": 10.0, "starting": 360.0}
+    spent = Spent(doing, 7606, 0.004, "EUR", "by prices of nowhere of 2026-01-01")
+    assert spent.cost == "under 0.01 EUR"
+    assert spent.hours == "2.11"
+    assert spent.doing == (
+        "0.10 starting, under 0.01 idle, 2.00 running, 0.01 other; 0.25 preempted, not billed"
+    )
+    assert replace(spent, seconds_by_doing={}, node_seconds=0).apart == "0.00"
 
 
 def test_without_a_price_there_is_no_amount() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 from importlib.resources import files
 
-from batch_tasks.pre_flight.findings import Findings
-
-END_IS_NEAR = timedelta(days=180)
+from batch_tasks.pools.images import END_IS_NEAR
 
 
 @dataclass(frozen=True)
@@ -43,23 +42,30 @@ def retirements() -> Retirements:
     return Retirements(said["source"], date.fromisoformat(said["read"]), tuple(series))
 
 
-def size_findings(vm_size: str, today: date) -> Findings:
-    """What there is to say about using the size on that day. Pure."""
-    known = retirements()
-    found = Findings()
-    for series in known.series:
-        if not series.sizes.fullmatch(vm_size.lower()):
-            continue
-        where = f"({known.source}, read on {known.read})"
+def retired(vm_size: str, today: date) -> Iterator[str]:
+    """Why the size cannot be had on that day, in a sentence; nothing while it can. Pure."""
+    for series in _series_of(vm_size):
         if series.retires <= today:
-            found.problems.append(
+            yield (
                 f"The VM size {vm_size} is of the series {series.name}, which Azure retired on "
-                f"{series.retires} {where}. Choose another, such as standard_d2s_v5."
+                f"{series.retires} {_where()}. Choose another, such as standard_d2s_v5."
             )
-        elif series.retires - today < END_IS_NEAR:
-            days = (series.retires - today).days
-            found.notes.append(
+
+
+def near_end(vm_size: str, today: date) -> Iterator[str]:
+    """That the size will not be had for long, in a sentence. Pure."""
+    for series in _series_of(vm_size):
+        days = (series.retires - today).days
+        if 0 < days < END_IS_NEAR.days:
+            yield (
                 f"The VM size {vm_size} is of the series {series.name}, which Azure retires on "
-                f"{series.retires}, in {days} days {where}."
+                f"{series.retires}, in {days} days {_where()}."
             )
-    return found
+
+
+def _series_of(vm_size: str) -> Iterator[Series]:
+    return (series for series in retirements().series if series.sizes.fullmatch(vm_size.lower()))
+
+
+def _where() -> str:
+    return f"({retirements().source}, read on {retirements().read})"
