@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 from azure.batch import BatchClient
 from azure.core import PipelineClient
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import (
@@ -34,6 +34,7 @@ from azure.storage.blob import (
 
 from batch_tasks.clouds import cloud_of
 from batch_tasks.errors import AccountError
+from batch_tasks.patience import Patience, patiently
 from batch_tasks.settings import Account
 
 if TYPE_CHECKING:
@@ -48,20 +49,20 @@ NO_MANAGEMENT = (
     "kind 'existing' that has the identity."
 )
 
-_RETRIES: dict[str, Any] = {
-    "retry_total": 2,
-    "retry_backoff_factor": 0.3,
-    "connection_timeout": 10,
-    "read_timeout": 60,
-}
-# Patience is kept in patience.py, where a closing run can interrupt it; the SDKs only bridge short gaps.
+_PER_CALL: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+_NO_RETRIES: dict[str, Any] = {**_PER_CALL, "retry_total": 0}
+# Patience is kept in patience.py: within budgets, and where a closing run can interrupt it. The Batch SDK
+# would sleep through a Retry-After of any length.
 _BLOB_RETRIES: dict[str, Any] = {
-    **_RETRIES,
+    **_PER_CALL,
+    "retry_total": 2,
     "initial_backoff": 0.5,
     "increment_base": 1,
     "random_jitter_range": 1,
 }
-# Storage spells the waits its own way, and by default waits 15 s before it tries a second time.
+# A large blob takes many requests, and one that fails should not begin it anew: here the SDK bridges short
+# gaps, a few seconds in all whatever Retry-After says. By default it waits 15 s before it tries again.
+_RESOURCE_MANAGER = Patience(budget=60.0, unreachable=5.0)
 
 
 class _SignedIn:
@@ -86,7 +87,7 @@ class _SignedIn:
                 )
                 scope = cloud_of(account.batch_endpoint).batch_scope
                 self._batch = BatchClient(
-                    account.batch_endpoint, credential, credential_scopes=[scope], **_RETRIES
+                    account.batch_endpoint, credential, credential_scopes=[scope], **_NO_RETRIES
                 )
             return self._batch
 
@@ -104,12 +105,15 @@ class _SignedIn:
             return self._blobs
 
     def delegation_key(self, until: datetime) -> UserDelegationKey:
-        blobs = self.blobs()
         with self._lock:
-            if self._delegation is None or self._delegation[0] < until:
-                now = datetime.now(UTC)
-                self._delegation = until, blobs.get_user_delegation_key(now - timedelta(minutes=5), until)
-            return self._delegation[1]
+            known = self._delegation
+        if known is None or known[0] < until:
+            blobs, begins = self.blobs(), datetime.now(UTC) - timedelta(minutes=5)
+            # Not under the lock: threads that only need a client must not wait for storage.
+            known = until, patiently(lambda: blobs.get_user_delegation_key(begins, until))
+            with self._lock:
+                self._delegation = known
+        return known[1]
 
     def close(self) -> None:
         for client in (self._batch, self._blobs):
@@ -171,7 +175,7 @@ def blob_url_signer(container: str, until: datetime) -> Callable[[str], str]:
     """`read_blob_url` for many blobs of one container: blob name -> URL."""
     session = _session()
     account = session.account
-    keys = _signing_keys(session, until)
+    keys = _signing_terms(session, until)
 
     def url(blob: str) -> str:
         signature = generate_blob_sas(
@@ -231,21 +235,23 @@ def _container_url(container: str, permission: ContainerSasPermissions, until: d
         container_name=container,
         permission=permission,
         expiry=until,
-        **_signing_keys(session, until),
+        **_signing_terms(session, until),
     )
     return f"{storage_url(container)}?{signature}"
 
 
-def _signing_keys(session: _SignedIn, until: datetime) -> dict[str, Any]:
+def _signing_terms(session: _SignedIn, until: datetime) -> dict[str, Any]:
+    """What signs, and that the URL works encrypted only; plain http is for emulators."""
+    terms = {"protocol": "https"} if session.account.blob_endpoint.startswith("https://") else {}
     key = session.account.storage_key
     if key is not None:
-        return {"account_key": key.get_secret_value()}
+        return {**terms, "account_key": key.get_secret_value()}
     if until - datetime.now(UTC) > LONGEST_USER_DELEGATION:
         raise AccountError(
             f"Under Entra ID, storage URLs can be signed for at most {LONGEST_USER_DELEGATION.days} days, "
             f"but this run asks for access until {until:%Y-%m-%d %H:%M} UTC. Lower the pool's max_hours."
         )
-    return {"user_delegation_key": session.delegation_key(until)}
+    return {**terms, "user_delegation_key": session.delegation_key(until)}
 
 
 def ask_resource_manager(path: str, api_version: str) -> Any:
@@ -256,14 +262,16 @@ def ask_resource_manager(path: str, api_version: str) -> Any:
     """
     endpoint, scope = _resource_manager()
     policy = BearerTokenCredentialPolicy(entra_credential(), scope)
-    with PipelineClient[HttpRequest, HttpResponse](
-        endpoint, policies=[RetryPolicy(retry_total=2), policy]
-    ) as client:
-        answer = client.send_request(
-            HttpRequest("GET", f"{endpoint}{path}", params={"api-version": api_version})
-        )
-        answer.raise_for_status()
-        return answer.json()
+    request = HttpRequest("GET", f"{endpoint}{path}", params={"api-version": api_version})
+
+    with PipelineClient[HttpRequest, HttpResponse](endpoint, policies=[policy]) as client:
+
+        def ask() -> Any:
+            answer = client.send_request(request, **_PER_CALL)
+            answer.raise_for_status()
+            return answer.json()
+
+        return patiently(ask, patience=_RESOURCE_MANAGER)
 
 
 @contextmanager
@@ -280,7 +288,7 @@ def management_client() -> Iterator[BatchManagementClient]:
     endpoint, scope = _resource_manager()
     subscription = _session().account.subscription_id
     with BatchManagementClient(
-        entra_credential(), subscription, endpoint, credential_scopes=[scope], **_RETRIES
+        entra_credential(), subscription, endpoint, credential_scopes=[scope], **_NO_RETRIES
     ) as client:
         yield client
 

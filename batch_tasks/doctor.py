@@ -17,7 +17,7 @@ from batch_tasks.clients import batch_client
 from batch_tasks.diagnosis import Chart, Treatment, decide
 from batch_tasks.errors import error_code, without_secrets
 from batch_tasks.money.spending import NODE_FIELDS, nodes_seen
-from batch_tasks.patience import patiently
+from batch_tasks.patience import patient_list, patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.stage import log
 from batch_tasks.stalls import USUAL, Limits, NodeView, PoolView, RunView, Stall
@@ -115,7 +115,7 @@ def pool_view(pool_id: str) -> PoolView | None:
                 pool_id, select=["id,state,allocationState,resizeErrors,autoScaleRun"]
             )
         )
-        nodes = patiently(lambda: list(batch_client().list_nodes(pool_id, select=[f"{NODE_FIELDS},errors"])))
+        nodes = patient_list(lambda: batch_client().list_nodes(pool_id, select=[f"{NODE_FIELDS},errors"]))
     except ResourceNotFoundError:
         return None
     nodes_seen(nodes)

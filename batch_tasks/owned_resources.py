@@ -5,7 +5,7 @@ Both are asked for: a name alone may be another's, and metadata alone may have b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,7 +14,7 @@ from azure.batch.models import BatchJob, BatchPool
 
 from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.naming import OWNER, TIMESTAMP, RunNames
-from batch_tasks.patience import patiently
+from batch_tasks.patience import patient_list
 from batch_tasks.wire import wire_value
 
 Kind = Literal["pool", "job", "input_container", "output_container"]
@@ -43,7 +43,7 @@ def owned_resources() -> list[OwnedResource]:
     Raises:
         AzureError: the account cannot be reached or refuses.
     """
-    return [*patiently(lambda: list(_in_batch())), *patiently(lambda: list(_in_storage()))]
+    return [*_in_batch(), *_in_storage()]
 
 
 def owned_resource(
@@ -79,9 +79,11 @@ def metadata_of(resource: BatchPool | BatchJob) -> Mapping[str, str]:
 
 def _in_batch() -> Iterator[OwnedResource]:
     select = ["id", "state", "metadata"]
-    kinds: tuple[tuple[Literal["pool", "job"], Iterator[BatchPool | BatchJob]], ...] = (
-        ("pool", iter(batch_client().list_pools(select=select))),
-        ("job", iter(batch_client().list_jobs(select=select))),
+    pools = patient_list(lambda: batch_client().list_pools(select=select))
+    jobs = patient_list(lambda: batch_client().list_jobs(select=select))
+    kinds: tuple[tuple[Literal["pool", "job"], Sequence[BatchPool | BatchJob]], ...] = (
+        ("pool", pools),
+        ("job", jobs),
     )
     for kind, listed in kinds:
         for resource in listed:
@@ -91,7 +93,7 @@ def _in_batch() -> Iterator[OwnedResource]:
 
 
 def _in_storage() -> Iterator[OwnedResource]:
-    for container in blob_service().list_containers(include_metadata=True):
+    for container in patient_list(lambda: blob_service().list_containers(include_metadata=True)):
         ours = owned_resource("container", str(container.name), dict(container.metadata or {}))
         if ours is not None:
             yield ours

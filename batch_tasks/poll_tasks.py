@@ -7,6 +7,7 @@ left to try. Call it directly, in the main thread: there a cancellation interrup
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,11 +24,12 @@ from batch_tasks.errors import (
     TimedOut,
     TooExpensive,
     error_code,
+    is_refusal,
     without_secrets,
 )
 from batch_tasks.file_reports import report_task
 from batch_tasks.money.spending import too_expensive
-from batch_tasks.patience import is_transient, patiently, pause
+from batch_tasks.patience import is_transient, patient_list, patiently, pause
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.report import FinishedTask
@@ -38,6 +40,10 @@ from batch_tasks.submit_tasks import bring_in, end_job_with_its_tasks
 from batch_tasks.tries import Tries
 from batch_tasks.upload_inputs import stored_blobs
 from batch_tasks.wire import wire_value
+
+REFUSALS_LAST = 300.0
+"""Seconds for which a run bears to be refused: tokens are renewed late, roles are given anew and take
+minutes to count, while the tasks go on."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ def poll_tasks(
     waiting = _Waiting(plan, limits)
     began = time.monotonic()
     next_look = 0.0
+    refusals = Refusals()
     while True:
         waited = time.monotonic() - began
         try:
@@ -86,8 +93,10 @@ def poll_tasks(
             if waited >= next_look:
                 waiting.look()
                 next_look = waited + looks_every.interval(waited)
+            refusals.over()
         except AzureError as error:
-            _raise_unless_passing(plan, error)
+            _raise_unless_passing(plan, error, refusals)
+            pause(looks_every.interval(waited))
         if datetime.now(UTC) >= plan.expires:
             raise waiting.timed_out()
         pause(counts_every.interval(waited))
@@ -237,11 +246,31 @@ class _Waiting:
         )
 
 
-def _raise_unless_passing(plan: RunPlan, error: AzureError) -> None:
+class Refusals:
+    """How long Azure has refused us without a break."""
+
+    def __init__(self, longest: float = REFUSALS_LAST, now: Callable[[], float] = time.monotonic) -> None:
+        self._longest = longest
+        self._now = now
+        self._since: float | None = None
+
+    def over(self) -> None:
+        """Azure lets us in."""
+        self._since = None
+
+    def bear(self, error: BaseException) -> bool:
+        """Whether this error is a refusal that may still pass."""
+        if not is_refusal(error):
+            return False
+        self._since = self._now() if self._since is None else self._since
+        return self._now() - self._since < self._longest
+
+
+def _raise_unless_passing(plan: RunPlan, error: AzureError, refusals: Refusals) -> None:
     """A read that fails, however long it was tried, says nothing of the run, which goes on until its end."""
     if error_code(error) == "JobNotFound":
         raise JobEnded(f"The job {plan.names.job_id} was deleted while its tasks ran. Run again.") from error
-    if not is_transient(error):
+    if not (is_transient(error) or refusals.bear(error)):
         raise error
     log().warning("Batch does not answer; the run is not over: %s", error_code(error) or type(error).__name__)
 
@@ -249,14 +278,9 @@ def _raise_unless_passing(plan: RunPlan, error: AzureError) -> None:
 def finished_tasks(job_id: str, *, failed_only: bool = False) -> list[FinishedTask]:
     """How each task of the job ended that has ended."""
     query = "state eq 'completed'" + (" and executionInfo/result eq 'failure'" if failed_only else "")
-
-    def listed() -> list[FinishedTask]:
-        tasks = batch_client().list_tasks(
-            job_id, filter=query, select=["id", "state", "creationTime", "executionInfo", "nodeInfo"]
-        )
-        return [finished_task(task) for task in tasks]
-
-    return patiently(listed)
+    select = ["id", "state", "creationTime", "executionInfo", "nodeInfo"]
+    tasks = patient_list(lambda: batch_client().list_tasks(job_id, filter=query, select=select))
+    return [finished_task(task) for task in tasks]
 
 
 def finished_task(task: BatchTask) -> FinishedTask:

@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from batch_tasks.clients import batch_client
 from batch_tasks.naming import OWNER, TIMESTAMP
 from batch_tasks.owned_resources import metadata_of
-from batch_tasks.patience import patiently
+from batch_tasks.patience import patient_list, patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.creation import change_formula
 from batch_tasks.pools.scaling import Scaling
@@ -65,11 +65,9 @@ class SpotWatch:
             f"stateTransitionTime gt DateTime'{since:{TIMESTAMP}}')"
         )
 
-        def listed() -> list[TaskSighting]:
-            tasks = batch_client().list_tasks(self._plan.names.job_id, filter=query, select=[_FIELDS])
-            return [sighting(task) for task in tasks]
-
-        return patiently(listed)
+        job = self._plan.names.job_id
+        tasks = patient_list(lambda: batch_client().list_tasks(job, filter=query, select=[_FIELDS]))
+        return [sighting(task) for task in tasks]
 
 
 def sighting(task: BatchTask) -> TaskSighting:

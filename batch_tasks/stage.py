@@ -17,6 +17,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
 from batch_tasks.errors import RunError, is_refusal
+from batch_tasks.patience import is_transient
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,8 +42,8 @@ def stage(shown_as: str, *, retries: int = 2) -> Callable[[Callable[P, R]], Task
 
 
 def _worth_another_try(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, RunError) and not is_refusal(error)
+    error: BaseException = state.result(raise_on_failure=False)
+    return not isinstance(error, RunError) and (is_transient(error) or not is_refusal(error))
 
 
 def log() -> Logger:

@@ -18,7 +18,7 @@ from azure.storage.blob import ContainerClient
 
 from batch_tasks.clients import blob_service
 from batch_tasks.errors import InputError, error_code
-from batch_tasks.patience import FIRST_CONTACT, patiently
+from batch_tasks.patience import FIRST_CONTACT, patient_list, patiently
 
 _SCHEME = re.compile(r"(?i)https?://")
 _LONGEST_NAME = 255  # bytes of a file name on Linux
@@ -100,10 +100,8 @@ def stored_files(place: StoredPlace) -> list[StoredFile]:
                 return [_stored_file(place, place.path, place.path.rpartition("/")[0], size)]
         folder = place.path.rstrip("/")
         prefix = f"{folder}/" if folder else None
-        found = patiently(
-            lambda: [(blob.name, blob.size) for blob in client.list_blobs(name_starts_with=prefix)],
-            patience=FIRST_CONTACT,
-        )
+        blobs = patient_list(lambda: client.list_blobs(name_starts_with=prefix), patience=FIRST_CONTACT)
+        found = [(blob.name, blob.size) for blob in blobs]
     except AzureError as error:
         problem = (
             f"Storage does not let us look at {str(place)!r} ({error_code(error) or type(error).__name__}). "

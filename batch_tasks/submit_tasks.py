@@ -25,7 +25,7 @@ from batch_tasks.clients import batch_client
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import SubmitFailed, error_code, without_secrets
 from batch_tasks.node_urls import node_urls
-from batch_tasks.patience import Patience, patiently, pause
+from batch_tasks.patience import Patience, patient_list, patiently, pause
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Progress, tell
 from batch_tasks.stage import log, stage
@@ -96,11 +96,8 @@ def _options(plan: RunPlan, tasks: Iterable[PlannedTask]) -> Iterator[BatchTaskC
 
 def submitted_ids(job_id: str) -> frozenset[str]:
     """The ids of the job's tasks in lower case, as Batch compares them."""
-
-    def listed() -> frozenset[str]:
-        return frozenset(task.id.lower() for task in batch_client().list_tasks(job_id, select=["id"]))
-
-    return patiently(listed)
+    tasks = patient_list(lambda: batch_client().list_tasks(job_id, select=["id"]))
+    return frozenset(task.id.lower() for task in tasks)
 
 
 def chunks(

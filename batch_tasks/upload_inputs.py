@@ -14,7 +14,7 @@ from batch_tasks import naming
 from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import InputError
-from batch_tasks.patience import USUAL, Patience, patiently, stop_if_closing
+from batch_tasks.patience import USUAL, Patience, patient_list, patiently, stop_if_closing
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Counting
 from batch_tasks.stage import log, stage
@@ -85,15 +85,11 @@ def stored_blobs(
     container: str, prefix: str | None = None, *, patience: Patience = USUAL
 ) -> Mapping[str, Stored]:
     """Every blob of the container, by name."""
-
-    def listed() -> dict[str, Stored]:
-        blobs = blob_service().get_container_client(container).list_blobs(name_starts_with=prefix)
-        return {
-            blob.name: Stored(blob.size, bytes(blob.content_settings.content_md5 or b"").hex())
-            for blob in blobs
-        }
-
-    return patiently(listed, patience=patience)
+    client = blob_service().get_container_client(container)
+    blobs = patient_list(lambda: client.list_blobs(name_starts_with=prefix), patience=patience)
+    return {
+        blob.name: Stored(blob.size, bytes(blob.content_settings.content_md5 or b"").hex()) for blob in blobs
+    }
 
 
 def md5_of(path: str | Path) -> str:

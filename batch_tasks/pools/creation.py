@@ -53,22 +53,19 @@ def change_formula(pool: BatchPool, formula: str) -> bool:
     if pool.auto_scale_formula == formula:
         return True
     scaling = BatchPoolEnableAutoScaleOptions(auto_scale_formula=formula)
-    try:
-        patiently(
-            lambda: batch_client().enable_pool_auto_scale(
-                pool.id,
-                scaling,
-                etag=pool.etag,
-                match_condition=MatchConditions.IfNotModified,
-                retry_total=0,
-            ),
-            patience=FIRST_CONTACT,
-        )
-    except HttpResponseError as error:
-        if error.status_code == 412 or error_code(error) == "TooManyEnableAutoScaleRequests":
-            return False
-        raise
-    return True
+
+    def enable() -> bool:
+        try:
+            batch_client().enable_pool_auto_scale(
+                pool.id, scaling, etag=pool.etag, match_condition=MatchConditions.IfNotModified
+            )
+        except HttpResponseError as error:
+            if error.status_code == 412 or error_code(error) == "TooManyEnableAutoScaleRequests":
+                return False  # a 503 that asks for 30 s, in which the pool may change
+            raise
+        return True
+
+    return patiently(enable, patience=FIRST_CONTACT)
 
 
 def _created(options: BatchPoolCreateOptions, identity: str) -> bool:

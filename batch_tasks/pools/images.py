@@ -13,7 +13,7 @@ from azure.batch.models import BatchSupportedImage
 
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import PoolUnusable
-from batch_tasks.patience import FIRST_CONTACT, patiently
+from batch_tasks.patience import FIRST_CONTACT, patient_list
 from batch_tasks.pools.vm_size import architecture
 from batch_tasks.wire import wire_value
 from batch_tasks.workload import Image, Workload
@@ -61,8 +61,8 @@ def supported_images() -> tuple[SupportedImage, ...]:
     """The Linux images that Batch lists; each run asks once."""
     client = batch_client()
     if client not in _listed:
-        rows = patiently(
-            lambda: list(client.list_supported_images(filter="osType eq 'linux'")), patience=FIRST_CONTACT
+        rows = patient_list(
+            lambda: client.list_supported_images(filter="osType eq 'linux'"), patience=FIRST_CONTACT
         )
         _listed[client] = tuple(map(supported_image, rows))
     return _listed[client]

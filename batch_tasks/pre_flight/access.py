@@ -15,10 +15,11 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError, ServiceRequ
 from batch_tasks.clients import account_signed_in, batch_client, blob_service, read_blob_url
 from batch_tasks.errors import AccountError, is_refusal
 from batch_tasks.naming import RunNames
-from batch_tasks.patience import FIRST_CONTACT, patiently
+from batch_tasks.patience import Patience, patiently
 from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.pre_flight.refusals import batch_refusal, blobs_refusal, unreachable
 
+_SOON = Patience(unreachable=2.0)
 _NOTHING = [BatchMetadataItem(name="asked", value="whether it may be changed")]
 
 
@@ -97,12 +98,8 @@ def _not_there(call: Callable[[], object]) -> None:
 
 
 def _asked(call: Callable[[], object]) -> None:
-    """Ask, patiently; but without a connection (the SDK has tried three times then) no more."""
-
-    def once() -> None:
-        try:
-            call()
-        except ServiceRequestError as error:
-            raise _OutOfReachError(error) from error
-
-    patiently(once, patience=FIRST_CONTACT)
+    """Ask, patiently; but without a connection, or nobody being signed in, not for long."""
+    try:
+        patiently(call, patience=_SOON)
+    except ServiceRequestError as error:
+        raise _OutOfReachError(error) from error

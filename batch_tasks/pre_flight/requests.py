@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -62,21 +62,44 @@ def signatures(plan: RunPlan) -> Findings:
             f"The signature of {_named(late)} ends at {earliest:%Y-%m-%d %H:%M} UTC, but tasks may start and "
             f"read until {plan.expires:%Y-%m-%d %H:%M} UTC. {remedy}"
         )
+    found.problems.extend(_too_early(signed, plan.created))
+    found.notes.extend(_for_some_addresses(signed))
     return found
 
 
+def _too_early(urls: Iterable[str], now: datetime) -> Iterator[str]:
+    begins = {url: begin for url in urls if (begin := _time(url, "st")) is not None and begin > now}
+    if begins:
+        yield (
+            f"The signature of {_named(begins)} begins at {max(begins.values()):%Y-%m-%d %H:%M} UTC (st): "
+            "run after that, or sign without a beginning."
+        )
+
+
+def _for_some_addresses(urls: Iterable[str]) -> Iterator[str]:
+    limited = {url: said[0] for url in urls if (said := parse_qs(urlsplit(url).query).get("sip"))}
+    if limited:
+        addresses = ", ".join(sorted(set(limited.values())))
+        yield (
+            f"The signature of {_named(limited)} works from {addresses} only (sip): nodes with other "
+            "addresses cannot read."
+        )
+
+
 def _too_short(urls: Iterable[str], needed: datetime) -> dict[str, datetime]:
-    ends = {url: _end(url) for url in urls}
+    ends = {url: _time(url, "se") for url in urls}
     return {url: end for url, end in ends.items() if end is not None and end < needed}
 
 
-def _end(url: str) -> datetime | None:
-    """Until when a signed URL works; None where a stored access policy, which we cannot see, says it."""
-    said = parse_qs(urlsplit(url).query).get("se")
+def _time(url: str, member: str) -> datetime | None:
+    """From when (`st`) or until when (`se`) a signed URL works; None where it does not say so, as when a
+    stored access policy does, which we cannot see.
+    """
+    said = parse_qs(urlsplit(url).query).get(member)
     if not said:
         return None
-    end = datetime.fromisoformat(said[0])
-    return end if end.tzinfo else end.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(said[0])
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _reads(url: str) -> bool:

@@ -184,6 +184,19 @@ def test_a_signature_that_lasts_is_let_through_and_one_that_cannot_read_is_not(
     assert "sp=r" in problem
 
 
+def test_a_signature_that_has_not_begun_is_refused_and_one_for_some_addresses_is_noted(
+    make_plan: MakePlan, plan: RunPlan
+) -> None:
+    lasts = f"sp=r&se={plan.expires + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    later = plan.created + timedelta(hours=1)
+    [problem] = signatures(signed(make_plan, plan, f"{lasts}&st={later:%Y-%m-%dT%H:%M:%SZ}")).problems
+    assert f"begins at {later:%Y-%m-%d %H:%M} UTC (st)" in problem
+    assert signatures(signed(make_plan, plan, f"{lasts}&st={plan.created:%Y-%m-%dT%H:%M:%SZ}")).problems == []
+    found = signatures(signed(make_plan, plan, f"{lasts}&sip=192.0.2.1-192.0.2.9"))
+    assert found.problems == []
+    assert "192.0.2.1-192.0.2.9 only (sip)" in found.notes[0]
+
+
 def test_a_task_too_large_for_a_request_is_refused(make_plan: MakePlan, tmp_path: Path) -> None:
     for number in range(500):
         (tmp_path / f"{number:03}").write_text("a")

@@ -1,10 +1,13 @@
 """Who signs in how: which credential, which token, which URL is signed by what."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 from azure.storage.blob import BlobClient
+from pydantic import SecretStr
 
 from batch_tasks.clients import (
     batch_client,
@@ -51,6 +54,25 @@ def test_a_credential_of_ones_own_is_used_within_its_block() -> None:
         assert entra_credential() is mine
     assert entra_credential() is not mine
     assert entra_credential() is entra_credential()
+
+
+@pytest.mark.parametrize(("scheme", "protocol"), [("https", ["https"]), ("http", None)])
+@pytest.mark.parametrize(
+    "sign", [lambda *by: write_container_url("c", *by), lambda *by: read_blob_url("c", "b", *by)]
+)
+def test_a_signed_url_works_encrypted_only_unless_the_account_is_an_emulator(
+    scheme: str, protocol: list[str] | None, sign: Callable[[datetime], str]
+) -> None:
+    account = Account(
+        batch_endpoint="https://b.somewhere.batch.azure.com",
+        batch_account="b",
+        blob_endpoint=f"{scheme}://s.blob.core.windows.net",
+        storage_account="s",
+        storage_key=SecretStr("a2V5"),
+    )
+    with signed_in(account):
+        said = parse_qs(urlsplit(sign(datetime.now(UTC) + timedelta(hours=1))).query)
+    assert said.get("spr") == protocol
 
 
 def test_without_keys_both_services_are_asked_with_tokens_of_their_own(

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from azure.batch.models import BatchCreateTaskCollectionResult, BatchTask, BatchTaskCreateOptions
+from azure.core.exceptions import HttpResponseError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_tasks.errors import TasksFailed, TimedOut, without_secrets
-from batch_tasks.poll_tasks import COUNTS, Rhythm, finished_task
+from batch_tasks.poll_tasks import COUNTS, REFUSALS_LAST, Refusals, Rhythm, finished_task
 from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.submit_tasks import chunks, refusals
 
@@ -91,6 +92,20 @@ def test_a_task_that_failed_keeps_batchs_reason() -> None:
 def test_polling_is_quick_at_first_and_rare_later() -> None:
     assert [COUNTS.interval(waited) for waited in (0, 4, 20, 3600)] == [0.2, 0.2, 1.0, 10.0]
     assert Rhythm(1, 2, 1).interval(0) == 1
+
+
+def test_a_refusal_is_borne_for_some_minutes_and_forgotten_when_azure_lets_us_in() -> None:
+    refused, time = HttpResponseError("no"), [0.0]
+    refused.status_code = 403
+    refusals = Refusals(now=lambda: time[0])
+    borne = []
+    for time[0] in (0.0, REFUSALS_LAST - 1, REFUSALS_LAST):
+        borne.append(refusals.bear(refused))
+    assert borne == [True, True, False]
+    refusals.over()
+    assert refusals.bear(refused)
+    refused.status_code = 404
+    assert not refusals.bear(refused)
 
 
 def report(*files: FileReport) -> RunReport:
