@@ -109,6 +109,12 @@ class PoolOptions(BaseModel):
             )
         return identity
 
+    @field_validator("vm_size")
+    @classmethod
+    def _vm_size_in_one_case(cls, vm_size: str) -> str:
+        """Azure knows no case in it, but the prices and the settings of a named pool are told apart by it."""
+        return vm_size.lower()
+
     @model_validator(mode="after")
     def _some_node(self) -> Self:
         if self.dedicated_nodes + self.spot_nodes < 1:

@@ -6,6 +6,7 @@ formula asks for dedicated nodes in place of the Spot ones, and all that waits r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -64,7 +65,6 @@ class SpotWatch:
             "state eq 'running' or (state eq 'active' and "
             f"stateTransitionTime gt DateTime'{since:{TIMESTAMP}}')"
         )
-
         job = self._plan.names.job_id
         tasks = patient_list(lambda: batch_client().list_tasks(job, filter=query, select=[_FIELDS]))
         return [sighting(task) for task in tasks]
@@ -87,12 +87,7 @@ def sighting(task: BatchTask) -> TaskSighting:
 
 def moved(scaling: Scaling, *, shared: bool) -> Scaling:
     """What the pool is to be: dedicated nodes for the Spot ones, which stay where others use them. Pure."""
-    return Scaling(
-        scaling.dedicated + scaling.spot,
-        scaling.spot if shared else 0,
-        scaling.startup,
-        scaling.deadline,
-    )
+    return replace(scaling, dedicated=scaling.dedicated + scaling.spot, spot=scaling.spot if shared else 0)
 
 
 def _move_to_dedicated(job: BatchJob, pool_id: str, plan: RunPlan, seen: Preemptions) -> bool:

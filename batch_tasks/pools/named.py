@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 
 from azure.batch.models import BatchPool, BatchPoolCreateOptions, BatchPoolState
 from azure.core.exceptions import ResourceNotFoundError
@@ -17,7 +18,7 @@ from batch_tasks.errors import PoolUnusable
 from batch_tasks.naming import OWNER, TIMESTAMP
 from batch_tasks.options import PoolOptions
 from batch_tasks.owned_resources import metadata_of
-from batch_tasks.patience import FIRST_CONTACT, patiently
+from batch_tasks.patience import FIRST_CONTACT, patient_list, patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.creation import change_formula, make_or_meet
 from batch_tasks.pools.identity import identities
@@ -62,7 +63,8 @@ def ensure_named_pool(plan: RunPlan, pool: PoolOptions, image: Image) -> None:
     def meet(there: BatchPool) -> bool:
         if refusal := why_not_shared(there, options, pool.identity):
             raise PoolUnusable(refusal)
-        return change_formula(there, grown(there, wanted).formula())
+        working = has_active_jobs(pool.pool_id, but=plan.names.job_id)
+        return change_formula(there, grown(there, wanted, datetime.now(UTC), working=working).formula())
 
     make_or_meet(options, meet, pool.identity)
 
@@ -84,12 +86,30 @@ def named_pool_there(plan: RunPlan, pool: PoolOptions, image: Image) -> bool:
     return True
 
 
-def grown(there: BatchPool, wanted: Scaling) -> Scaling:
-    """What a pool is to be that others may be using. Of a pool that stands at zero nodes, only we speak."""
+def grown(there: BatchPool, wanted: Scaling, now: datetime, *, working: bool) -> Scaling:
+    """What a pool is to be that others may be using: never less than they asked for while they may need it.
+    Pure.
+
+    They may while the pool has nodes or is to have some, in the first minutes of their run, and until their
+    deadline where another run's job is active (`working`), though nothing may be pending in it yet.
+    """
     theirs = Scaling.parse(there.auto_scale_formula or "")
-    nodes = (there.current_dedicated_nodes or 0) + (there.current_low_priority_nodes or 0)
-    busy = nodes > 0 or (theirs is not None and theirs.startup > wanted.startup)
-    return wanted.with_room_for(theirs) if theirs and busy else wanted
+    nodes = (
+        there.current_dedicated_nodes,
+        there.current_low_priority_nodes,
+        there.target_dedicated_nodes,
+        there.target_low_priority_nodes,
+    )
+    if theirs is None or not (any(nodes) or now < theirs.startup or (working and now < theirs.deadline)):
+        return wanted
+    return wanted.with_room_for(theirs)
+
+
+def has_active_jobs(pool_id: str, *, but: str) -> bool:
+    """Whether any job but one of this id may still bring tasks to the pool."""
+    active = f"state eq 'active' and executionInfo/poolId eq '{pool_id}'"
+    jobs = patient_list(lambda: batch_client().list_jobs(filter=active, select=["id"]))
+    return any(job.id.lower() != but.lower() for job in jobs)
 
 
 def why_not_shared(there: BatchPool, options: BatchPoolCreateOptions, identity: str = "") -> str | None:

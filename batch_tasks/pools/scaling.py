@@ -1,7 +1,8 @@
 """The autoscale formula of every pool of ours: nodes from the start, and none left when nobody is there.
 
 The pool scales itself from the moment it exists, so the bound on what it may cost holds without our process:
-after `STARTUP` it falls to zero nodes when nothing is pending, and at the deadline whatever is pending.
+after `STARTUP` it has no more nodes than the pending tasks fill, none when nothing is pending, and none after
+the deadline whatever is pending.
 """
 
 from __future__ import annotations
@@ -26,15 +27,24 @@ LEAVING = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Scaling:
-    """How many dedicated and Spot nodes a pool has while it works, and its two times; UTC, whole seconds."""
+    """How many dedicated and Spot nodes a pool has at most, its two times (UTC, whole seconds), and how many
+    tasks a node takes at once.
+    """
 
     dedicated: int
     spot: int
     startup: datetime
     deadline: datetime
+    slots: int
 
     def formula(self) -> str:
-        """The autoscale formula. Without enough samples of pending tasks nodes stay until the deadline."""
+        """The autoscale formula: all nodes at first, then as many as pending tasks fill, Spot nodes going
+        before dedicated ones. Without enough samples of pending tasks nodes stay until the deadline.
+
+        The language has no whole-number division (documented). Batch cuts a target down to a whole number
+        (seen in an issue of the service), which makes of `needed` what the tasks fill exactly; if it rounded,
+        there would be one node too many at most, and never one too few.
+        """
         minutes = f"{WINDOW.total_seconds() / 60:.0f} * TimeInterval_Minute"
         return "\n".join(
             (
@@ -42,12 +52,15 @@ class Scaling:
                 f'deadline = time("{self.deadline:{TIMESTAMP}}");',
                 f"dedicated = {self.dedicated};",
                 f"spot = {self.spot};",
+                f"slots = {self.slots};",
+                "most = dedicated + spot;",
                 f"sampled = $PendingTasks.GetSamplePercent({minutes});",
-                f"pending = sampled < 70 ? 1 : max($PendingTasks.GetSample({minutes}));",
-                "alive = time() < startup ? 1 : (pending > 0 ? 1 : 0);",
+                f"pending = sampled < 70 ? most * slots : max($PendingTasks.GetSample({minutes}));",
+                "needed = pending > 0 ? (pending + slots - 1) / slots : 0;",
+                "alive = time() < startup ? most : needed;",
                 "wanted = time() < deadline ? alive : 0;",
-                "$TargetDedicatedNodes = wanted * dedicated;",
-                "$TargetLowPriorityNodes = wanted * spot;",
+                "$TargetDedicatedNodes = min(dedicated, wanted);",
+                "$TargetLowPriorityNodes = max(0, min(spot, wanted - dedicated));",
                 "$NodeDeallocationOption = taskcompletion;",
             )
         )
@@ -56,11 +69,11 @@ class Scaling:
     def parse(cls, formula: str) -> Scaling | None:
         """What a formula of ours says; None for any other."""
         times = re.findall(r'^(?:startup|deadline) = time\("([^"]*)"\);$', formula, re.MULTILINE)
-        counts = re.findall(r"^(?:dedicated|spot) = (\d+);$", formula, re.MULTILINE)
-        if len(times) != 2 or len(counts) != 2:
+        counts = re.findall(r"^(?:dedicated|spot|slots) = (\d+);$", formula, re.MULTILINE)
+        if len(times) != 2 or len(counts) != 3:
             return None
         startup, deadline = (datetime.strptime(text, TIMESTAMP).replace(tzinfo=UTC) for text in times)
-        return cls(int(counts[0]), int(counts[1]), startup, deadline)
+        return cls(int(counts[0]), int(counts[1]), startup, deadline, int(counts[2]))
 
     def with_room_for(self, other: Scaling) -> Scaling:
         """What serves both: a pool that several runs use at once never shrinks under one of them."""
@@ -69,12 +82,13 @@ class Scaling:
             max(self.spot, other.spot),
             max(self.startup, other.startup),
             max(self.deadline, other.deadline),
+            min(self.slots, other.slots),
         )
 
 
 def scaling(tasks: int, pool: PoolOptions, created: datetime, expires: datetime) -> Scaling:
     """The scaling for a run of so many tasks."""
-    return Scaling(*nodes_wanted(tasks, pool), created + STARTUP, expires)
+    return Scaling(*nodes_wanted(tasks, pool), created + STARTUP, expires, pool.task_slots_per_node)
 
 
 def nodes_wanted(tasks: int, pool: PoolOptions) -> tuple[int, int]:

@@ -71,12 +71,12 @@ def test_the_first_start_is_none() -> None:
     assert seen(TaskSighting("Task", "active", at(0), "", None, MADE), running(5, 0)) == (0, 0)
 
 
-SCALING = Scaling(1, 4, at(0), at(100))
+SCALING = Scaling(1, 4, at(0), at(100), 2)
 
 
 def test_dedicated_nodes_take_the_place_of_the_spot_nodes() -> None:
-    assert moved(SCALING, shared=False) == Scaling(5, 0, at(0), at(100))
+    assert moved(SCALING, shared=False) == Scaling(5, 0, at(0), at(100), 2)
 
 
 def test_spot_nodes_that_others_use_stay() -> None:
-    assert moved(SCALING, shared=True) == Scaling(5, 4, at(0), at(100))
+    assert moved(SCALING, shared=True) == Scaling(5, 4, at(0), at(100), 2)

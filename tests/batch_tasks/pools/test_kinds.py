@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from azure.batch.models import BatchPool, BatchPoolResizeOptions
+from azure.batch.models import BatchPool, BatchPoolInfo, BatchPoolResizeOptions
 from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clean_up import delete_pool, delete_resources
@@ -15,10 +16,11 @@ from batch_tasks.clients import batch_client, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
 from batch_tasks.errors import PoolUnusable
+from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
-from batch_tasks.pools.named import grown
+from batch_tasks.pools.named import grown, has_active_jobs, settings_hash
 from batch_tasks.pools.scaling import Scaling
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import RunReport
@@ -26,8 +28,11 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
-from batch_tasks.workload import CONTAINER_HOST, StartTask, Workload
+from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
+from flows.local_stack import account_of
+from flows.local_stack.azurite import BlobAccount
 from tests.conformance import scene
+from tests.conformance.own_emulator import running
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
@@ -92,16 +97,67 @@ def test_a_named_pool_is_made_if_absent_used_and_kept(plan: RunPlan, pool_id: st
         look(plan.names.pool_id)
 
 
-def test_a_named_pool_grows_and_never_shrinks_under_another_run(plan: RunPlan, pool_id: str) -> None:
-    provision_pool.fn(plan, named(pool_id, dedicated_nodes=1))
-    assert scaling_of(pool_id).dedicated == 1
-    scene.wait_for(lambda: list(batch_client().list_nodes(pool_id)) != [])
-    later = replace(plan, created=plan.created + (plan.expires - plan.created) / 2)
-    pool = look(pool_id)
-    assert grown(pool, Scaling(3, 0, scaling_of(pool_id).startup, plan.expires)).dedicated == 3
-    assert grown(pool, Scaling(0, 1, later.created, later.expires)) == Scaling(
-        1, 1, max(scaling_of(pool_id).startup, later.created), plan.expires
-    )
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+THEIRS = Scaling(10, 0, NOW, NOW + 24 * HOUR, 1)
+MINE = Scaling(1, 2, NOW + HOUR / 2, NOW + HOUR, 1)
+BOTH = Scaling(10, 2, NOW + HOUR / 2, NOW + 24 * HOUR, 1)
+
+
+def shared(scaling: Scaling, **counts: int) -> BatchPool:
+    """A named pool as Batch tells of it: how many nodes it has and is to have, and its formula."""
+    return BatchPool({**counts, "autoScaleFormula": scaling.formula()})
+
+
+@pytest.mark.parametrize(
+    ("counts", "when", "working", "wanted"),
+    [
+        ({"targetDedicatedNodes": 10}, NOW + HOUR, False, BOTH),  # none is there yet
+        ({"targetLowPriorityNodes": 10}, NOW + HOUR, False, BOTH),
+        ({"currentDedicatedNodes": 1}, NOW + HOUR, False, BOTH),
+        ({"currentLowPriorityNodes": 1}, NOW + HOUR, False, BOTH),
+        ({}, NOW - HOUR / 60, False, BOTH),  # their uploads may take a while
+        ({}, NOW + HOUR, True, BOTH),  # they still upload
+        ({}, NOW + 24 * HOUR, True, MINE),
+        ({}, NOW + HOUR, False, MINE),
+    ],
+)
+def test_a_named_pool_never_shrinks_under_a_run_that_may_need_it(
+    counts: dict[str, int], when: datetime, working: bool, wanted: Scaling
+) -> None:
+    assert grown(shared(THEIRS, **counts), MINE, when, working=working) == wanted
+
+
+def test_a_named_pool_grows_with_a_second_run_and_keeps_to_the_longer_deadline(
+    plan: RunPlan, azurite: BlobAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = replace(plan, names=RunNames.of("test", uuid4()), created=plan.created + HOUR / 4)
+    second = replace(second, expires=plan.expires - HOUR / 2)
+    monkeypatch.setattr("batch_tasks.pools.creation._BETWEEN_TRIES", 0.1)
+    # Batch takes a formula once in 30 s, and at first the nodes are not there yet.
+    with (
+        running("--time-scale", "60", "--delays", "azure") as batch,
+        signed_in(account_of(azurite, batch)),
+    ):
+        provision_pool.fn(plan, named("shared", dedicated_nodes=2))
+        first = scaling_of("shared")
+        provision_pool.fn(second, named("shared", dedicated_nodes=1, spot_nodes=2))
+        assert scaling_of("shared") == Scaling(2, 2, first.startup + HOUR / 4, first.deadline, 1)
+
+
+def test_a_job_that_is_active_says_that_a_named_pool_is_in_use(plan: RunPlan, pool_id: str) -> None:
+    create_job.fn(plan, BatchPoolInfo(pool_id=pool_id))
+    assert has_active_jobs(pool_id, but="another")
+    assert not has_active_jobs(pool_id, but=plan.names.job_id.upper())
+    assert not has_active_jobs(f"{pool_id}2", but="another")
+
+
+def test_a_vm_size_is_the_same_in_any_case(plan: RunPlan) -> None:
+    hashes = {
+        settings_hash(plan, PoolOptions(vm_size=size), Image())
+        for size in ("Standard_D2s_v5", "standard_d2s_v5")
+    }
+    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize(
