@@ -18,6 +18,7 @@ from batch_tasks.naming import OWNER, TIMESTAMP
 from batch_tasks.owned_resources import metadata_of
 from batch_tasks.patience import patient_list, patiently
 from batch_tasks.plan import RunPlan
+from batch_tasks.pools.auto import has_auto_pool
 from batch_tasks.pools.creation import change_formula
 from batch_tasks.pools.scaling import Scaling
 from batch_tasks.preemptions import Preemptions, TaskSighting
@@ -98,7 +99,7 @@ def _move_to_dedicated(job: BatchJob, pool_id: str, plan: RunPlan, seen: Preempt
         return True
     said = f"Azure took nodes from one task {seen.most} times and from all {seen.total} times"
     scaling = Scaling.parse(pool.auto_scale_formula or "")
-    own = pool_id == plan.names.pool_id or _is_auto(job)
+    own = pool_id == plan.names.pool_id or has_auto_pool(job)
     if scaling is None or not (own or metadata_of(pool).get("owner") == OWNER):
         log().warning("%s. The pool %s is not ours to change: it goes on with Spot nodes", said, pool_id)
         return True
@@ -111,7 +112,3 @@ def _move_to_dedicated(job: BatchJob, pool_id: str, plan: RunPlan, seen: Preempt
 
 def _changed(pool: BatchPool, wanted: Scaling) -> bool:
     return change_formula(pool, wanted.formula())
-
-
-def _is_auto(job: BatchJob) -> bool:
-    return bool(job.pool_info and job.pool_info.auto_pool_specification)

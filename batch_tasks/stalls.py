@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 PASSING_RESIZE_ERRORS = frozenset(
     code.lower()
@@ -24,6 +25,17 @@ PASSING_RESIZE_ERRORS = frozenset(
 )
 LOST = frozenset({"unusable", "unknown"})
 BAD_NODES = "bad nodes"
+FAMILY = {
+    "no nodes": "without nodes",
+    "allocation": "without nodes",
+    "preempted": "none ready",
+    "lost": "none ready",
+    "starting": "none ready",
+}
+"""Kinds of stall that may turn into each other and back though nothing gets better: a resize clears the
+errors of the last one, a Spot node that was taken away starts again. What they last is added up, until a
+task runs.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class Limits:
 
     Attributes:
         replacements: nodes replaced in all.
+        refusals: a treatment of a node that Batch refused so often is not asked for again.
+        quiet: what every run goes through at its start, such as waiting for nodes, is told after so long.
         settle: a node that is to be rebooted is not judged for so long, unless it was seen to be up again.
         replacement: for a new node after one was removed; the pool's formula asks for it within 5 minutes.
         recovery: a node without contact, which Batch tries to recover (15 to 45 min, users report).
@@ -43,6 +57,8 @@ class Limits:
     """
 
     replacements: int = 3
+    refusals: int = 3
+    quiet: float = 300.0
     settle: float = 20.0
     replacement: float = 900.0
     recovery: float = 900.0
@@ -51,6 +67,10 @@ class Limits:
     disabled: float = 600.0
     starting: float = 3600.0
     idle: float = 900.0
+
+    def of_family(self, kind: str) -> float:
+        """How long all kinds of stall of this one's family may last together."""
+        return {"without nodes": self.allocation, "none ready": self.starting}.get(FAMILY.get(kind, ""), inf)
 
 
 USUAL = Limits()
@@ -70,7 +90,8 @@ class NodeView:
 class PoolView:
     """A pool: its state, its last resize's errors (code and message), what is wrong with its formula.
 
-    `steady` says that no resize is under way, not that its nodes are ready.
+    `steady` says that no resize is under way, not that its nodes are ready. `current` and `target` are how
+    many dedicated and Spot nodes it has and is to have.
     """
 
     pool_id: str
@@ -79,6 +100,8 @@ class PoolView:
     autoscale_error: str = ""
     nodes: Sequence[NodeView] = ()
     steady: bool = True
+    current: tuple[int, int] = (0, 0)
+    target: tuple[int, int] = (0, 0)
 
     @property
     def nodes_by_state(self) -> Mapping[str, int]:
@@ -102,22 +125,25 @@ class RunView:
 
 @dataclass(frozen=True)
 class Stall:
-    """A cause why nothing runs: in one sentence with evidence and remedy, and how long it may last."""
+    """A cause why nothing runs: in one sentence with evidence and remedy, how long it may last, and after how
+    long it is worth telling.
+    """
 
     kind: str
     text: str
     patience: float = 0.0
+    quiet: float = 0.0
 
 
 def why_nothing_runs(
-    view: RunView, bad: Sequence[NodeView] = (), trouble: str = "", limits: Limits = USUAL
+    view: RunView, bad: Sequence[NodeView] = (), earlier: str = "", limits: Limits = USUAL
 ) -> Stall | None:
     """The cause, given that no task is running.
 
     Args:
         view: what Batch says.
         bad: those of its nodes that will not get well by themselves.
-        trouble: what was wrong with a node treated before.
+        earlier: what was wrong before: with a node that was treated, with a resize that was tried again.
         limits: how long each cause may last.
     """
     pool = view.pool
@@ -126,7 +152,7 @@ def why_nothing_runs(
     if view.job_state in {"disabled", "disabling"}:
         text = f"The job {view.job_id} was disabled by somebody: none of its tasks starts. Enable it."
         return Stall("job disabled", text, limits.disabled)
-    earlier = f" Earlier: {trouble}" if trouble else ""
+    earlier = f" Earlier: {earlier}" if earlier else ""
     if not pool.nodes:
         return _why_no_nodes(pool, earlier, limits)
     if len(bad) == len(pool.nodes):
@@ -159,7 +185,9 @@ def _why_no_nodes(pool: PoolView, earlier: str, limits: Limits) -> Stall:
         remedy = "Azure may be short of this VM size here: choose another one, or run again later."
         return Stall("allocation", f"{said}: {code}: {message} {remedy}{earlier}", limits.allocation)
     text = f"{said}, and Batch gives no reason. Somebody may have changed its size; run again.{earlier}"
-    return Stall("no nodes", text, limits.allocation)
+    if not pool.steady:
+        text = f"The pool {pool.pool_id} has no nodes yet: Batch is getting them.{earlier}"
+    return Stall("no nodes", text, limits.allocation, limits.quiet)
 
 
 def _why_all_bad(pool: PoolView, bad: Sequence[NodeView]) -> str:
@@ -183,7 +211,7 @@ def _why_not_ready(pool: PoolView, earlier: str, limits: Limits) -> Stall | None
     said = f"the nodes of pool {pool.pool_id} are {counted}."
     if "idle" in states:
         text = f"Nodes are ready and no task starts: {said} See whether they take tasks, and run again."
-        return Stall("idle", text, limits.idle)
+        return Stall("idle", text, limits.idle, limits.quiet)
     if "preempted" in states:
         remedy = "Allow dedicated nodes, or run again when Azure has more to spare."
         return Stall("preempted", f"Azure took Spot nodes away: {said} {remedy}", limits.preempted)
@@ -191,7 +219,7 @@ def _why_not_ready(pool: PoolView, earlier: str, limits: Limits) -> Stall | None
         text = f"Batch has lost contact: {said} It often recovers them; else run again.{earlier}"
         return Stall("lost", text, limits.starting)
     text = f"No node gets ready: {said} See what its start task does, and run again.{earlier}"
-    return Stall("starting", text, limits.starting)
+    return Stall("starting", text, limits.starting, limits.quiet)
 
 
 def _every(nodes: Sequence[NodeView]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from azure.batch.models import (
     BatchAutoPoolSpecification,
+    BatchJob,
     BatchPoolInfo,
     BatchPoolLifetimeOption,
     BatchPoolSpecification,
@@ -15,6 +16,11 @@ from batch_tasks.pools.specification import contents
 from batch_tasks.workload import Image
 
 _LONGEST_PREFIX = 20  # characters (documented)
+
+
+def has_auto_pool(job: BatchJob) -> bool:
+    """Whether Batch made a pool for this job, read with its `poolInfo`."""
+    return bool(job.pool_info and job.pool_info.auto_pool_specification)
 
 
 def auto_pool(plan: RunPlan, pool: PoolOptions, image: Image | None = None) -> BatchPoolInfo:

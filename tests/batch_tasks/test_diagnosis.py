@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batch_tasks.diagnosis import Chart, Decision, decide
+from batch_tasks.diagnosis import Chart, Decision, decide, treated
 from batch_tasks.stalls import Limits, NodeView, PoolView, RunView, why_nothing_runs
 
 LIMITS = Limits()
@@ -59,12 +59,16 @@ def test_nodes_busy_with_the_tasks_of_others_are_no_stall() -> None:
     assert why_nothing_runs(view(pool("running", "starttaskfailed"))) is None
 
 
-def looks(*steps: tuple[float, RunView], limits: Limits = LIMITS) -> list[Decision]:
-    """One look after the other, each at its time in seconds."""
+def looks(
+    *steps: tuple[float, RunView], limits: Limits = LIMITS, refused: frozenset[str] = frozenset()
+) -> list[Decision]:
+    """One look after the other, each at its time in seconds; Batch refuses treatments of these kinds."""
     chart, made = Chart(), []
     for now, seen in steps:
         made.append(decide(seen, chart, now, limits))
         chart = made[-1].chart
+        for treatment in made[-1].treatments:
+            chart = treated(chart, treatment, now, limits, accepted=treatment.kind not in refused)
     return made
 
 
@@ -94,7 +98,81 @@ def test_what_may_pass_is_waited_for_told_once_and_ends_the_run_at_its_deadline(
 ) -> None:
     decisions = looks((10, seen), (11, seen), (9 + patience, seen), (10 + patience, seen))
     assert [decision.ends for decision in decisions] == [False, False, False, True]
-    assert [decision.news for decision in decisions] == [True, False, False, False]
+    assert sum(decision.news for decision in decisions) == 1
+
+
+@pytest.mark.parametrize("seen", [view(resize("AllocationFailed")), view(pool("preempted"))])
+def test_what_went_wrong_is_told_at_once(seen: RunView) -> None:
+    assert [decision.news for decision in looks((0, seen), (1, seen))] == [True, False]
+
+
+@pytest.mark.parametrize("seen", [view(pool(steady=False)), view(pool("starting")), view(pool("idle"))])
+def test_what_every_run_goes_through_is_told_when_it_takes_long(seen: RunView) -> None:
+    looked = (0, LIMITS.quiet - 1, LIMITS.quiet, LIMITS.quiet + 1)
+    decisions = looks(*((now, seen) for now in looked))
+    assert [decision.news for decision in decisions] == [False, False, True, False]
+    assert decisions[2].lasted == LIMITS.quiet
+
+
+def test_a_pool_that_is_getting_its_nodes_is_not_told_to_get_none() -> None:
+    stall = why_nothing_runs(view(pool(steady=False)))
+    assert stall is not None
+    assert stall.text == "The pool p has no nodes yet: Batch is getting them."
+
+
+def alternating(one: RunView, other: RunView, *, each: float, until: float) -> list[tuple[float, RunView]]:
+    times = [each * number for number in range(int(until / each) + 1)]
+    return [(now, (one, other)[number % 2]) for number, now in enumerate(times)]
+
+
+def test_an_allocation_that_fails_again_and_again_ends_the_run_at_its_deadline() -> None:
+    failed, tried_again = view(resize("AllocationFailed")), view(pool(steady=False))
+    decisions = looks(*alternating(failed, tried_again, each=300, until=LIMITS.allocation))
+    assert [decision.ends for decision in decisions] == [False] * 9 + [True]
+    assert sum(decision.news for decision in decisions) == 2
+    last = decisions[-1].stall
+    assert last is not None
+    assert "Earlier: AllocationFailed: As Azure says." in last.text
+
+
+def test_spot_nodes_that_come_and_go_without_a_task_end_the_run_at_its_deadline() -> None:
+    gone, back = view(pool("preempted")), view(pool("starting"))
+    decisions = looks(*alternating(gone, back, each=300, until=LIMITS.starting))
+    ends = [decision.ends for decision in decisions]
+    assert ends == [False] * (len(ends) - 1) + [True]
+
+
+def test_what_only_looks_alike_is_not_added_up() -> None:
+    idle, starting = view(pool("idle")), view(pool("starting"))
+    decisions = looks(*alternating(idle, starting, each=300, until=LIMITS.idle * 2))
+    assert not any(decision.ends for decision in decisions)
+
+
+def test_a_resize_error_beside_nodes_is_remarked_once_with_the_numbers() -> None:
+    errors = (("AccountCoreQuotaReached", "As Azure says."),)
+    some = view(pool("running", resize_errors=errors, current=(1, 0), target=(4, 2)), running=1)
+    again, well = view(pool("running", steady=False), running=1), view(pool("running"), running=1)
+    decisions = looks((0, some), (30, some), (60, again), (90, some), (120, well), (150, some))
+    assert [len(decision.remarks) for decision in decisions] == [1, 0, 0, 0, 0, 1]
+    assert decisions[0].remarks == (
+        "The pool p has 1 of 4 dedicated and 0 of 2 Spot nodes: AccountCoreQuotaReached: As Azure says.",
+    )
+    assert not any(decision.ends or decision.stall for decision in decisions)
+
+
+def test_a_treatment_that_batch_refuses_is_asked_for_again_and_then_given_up() -> None:
+    seen, often = view(pool("running", "unusable"), running=1), LIMITS.refusals
+    times = [(30.0 * number, seen) for number in range(3 * often)]
+    both = treatments(looks(*times, refused=frozenset({"reboot", "replace"})))
+    assert both == [[("reboot", "n1")]] * often + [[("replace", "n1")]] * often + [[]] * often
+    reboots = treatments(looks(*times, refused=frozenset({"reboot"})))
+    assert reboots == [[("reboot", "n1")]] * often + [[("replace", "n1")]] + [[]] * (2 * often - 1)
+
+
+def test_a_run_whose_nodes_batch_will_not_treat_ends() -> None:
+    seen, refused = view(pool("unusable")), frozenset({"reboot", "replace"})
+    decisions = looks(*((30.0 * number, seen) for number in range(200)), refused=refused)
+    assert decisions[-1].ends
 
 
 def test_a_task_that_runs_meanwhile_starts_the_wait_anew() -> None:

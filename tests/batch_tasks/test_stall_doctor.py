@@ -77,9 +77,9 @@ def submitted(tmp_path: Path, make_plan: MakePlan) -> Iterator[Callable[..., Run
         plan = replace(plan, expires=datetime.max.replace(year=2090, tzinfo=UTC))
         plans.append(plan)
         create_containers.fn(plan.names, plan.metadata)
-        provision_pool.fn(plan, pool)
+        made = provision_pool.fn(plan, pool)
         upload_inputs.fn(plan)
-        create_job.fn(plan)
+        create_job.fn(plan, made)
         submit_tasks.fn(plan)
         return plan
 
@@ -95,8 +95,11 @@ def stopped(plan: RunPlan, limits: Limits = LIMITS) -> str:
     return str(error.value)
 
 
-def happened(control: Control, event: str) -> int:
-    return sum(line["name"] == event for line in control.events())
+@pytest.fixture
+def happened(control: Control) -> Callable[[str], int]:
+    """How often an event of this name came since the test began."""
+    before = len(control.events())
+    return lambda event: sum(line["name"] == event for line in control.events()[before:])
 
 
 @pytest.mark.parametrize(
@@ -122,14 +125,69 @@ def test_a_quota_too_small_says_so(control: Control, submitted: Callable[..., Ru
 
 
 def test_a_start_task_that_never_works_ends_the_run_with_its_stderr(
-    control: Control, submitted: Callable[..., RunPlan]
+    control: Control, submitted: Callable[..., RunPlan], happened: Callable[[str], int]
 ) -> None:
     plan = submitted(start_task=StartTask("echo no such package >&2; exit 9", retries=0))
     text = stopped(plan)
     assert "The start task failed on" in text
     assert "no such package" in text
     assert "all 2 nodes" in text
-    assert (happened(control, "RestartNode"), happened(control, "RemoveNodes")) == (2, 0)
+    assert (happened("RestartNode"), happened("RemoveNodes")) == (2, 0)
+
+
+def test_what_a_start_task_wrote_is_read_before_its_node_is_rebooted_however_long_that_takes(
+    control: Control, submitted: Callable[..., RunPlan]
+) -> None:
+    busy = control.fault("server_busy", operation="download_node_file", next=5)
+    text = stopped(submitted(start_task=StartTask("echo no such package >&2; exit 9", retries=0)))
+    assert "no such package" in text
+    assert control.struck(busy) == 5
+
+
+def test_a_node_that_cannot_be_read_is_treated_all_the_same(
+    control: Control, submitted: Callable[..., RunPlan], happened: Callable[[str], int]
+) -> None:
+    control.fault("denied", operation="download_node_file")
+    assert "The start task failed on" in stopped(submitted(start_task=StartTask("exit 9", retries=0)))
+    assert happened("RestartNode") == 2
+
+
+def test_a_reboot_that_batch_refuses_is_asked_for_again(
+    control: Control, submitted: Callable[..., RunPlan], happened: Callable[[str], int]
+) -> None:
+    refused = control.fault("denied", operation="reboot_node", next=2)
+    text = stopped(submitted(start_task=StartTask("exit 9", retries=0)))
+    assert "The start task failed on" in text
+    assert control.struck(refused) == 2
+    assert happened("RestartNode") == 2
+
+
+def test_the_nodes_of_a_pool_that_batch_made_for_the_job_are_treated_as_the_runs_own(
+    control: Control, submitted: Callable[..., RunPlan], happened: Callable[[str], int]
+) -> None:
+    auto = PoolOptions(kind="auto", dedicated_nodes=2)
+    text = stopped(submitted(auto, start_task=StartTask("echo no luck >&2; exit 9", retries=0)))
+    assert "no luck" in text
+    assert happened("RestartNode") == 2
+
+
+def test_nodes_that_batch_cannot_get_are_told_though_the_run_goes_on(
+    control: Control, submitted: Callable[..., RunPlan], caplog: pytest.LogCaptureFixture
+) -> None:
+    control.fault("quota", dedicated_cores=2)  # one node of the two
+    plan = submitted(command="sleep 1; cp {input} {output}")
+    assert [task.succeeded for task in poll_tasks.fn(plan, OFTEN, OFTEN, LIMITS)] == [True, True]
+    told = [text for text in caplog.messages if "has 1 of 2 dedicated and 0 of 0 Spot nodes" in text]
+    assert len(told) == 1
+    assert "AccountCoreQuotaReached" in told[0]
+
+
+def test_a_healthy_start_is_no_news(
+    control: Control, submitted: Callable[..., RunPlan], caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = submitted(start_task=StartTask("sleep 1"))
+    assert [task.succeeded for task in poll_tasks.fn(plan, OFTEN, OFTEN, LIMITS)] == [True, True]
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == []
 
 
 def test_nodes_that_became_unusable_are_rebooted_and_the_run_goes_on(
