@@ -55,8 +55,8 @@ def create_job(
 ) -> None:
     """Make the job of the run, unless an earlier try has. One that ended without all the tasks is made anew.
 
-    `pool` is what `provision_pool` returned; without it the job gets the run's own pool. `for_quota` is how
-    long to wait for other jobs to end where the account may have no more: nodes are being paid for meanwhile.
+    `pool` is what `pool_by_id` or `provision_pool` returned; without it the job gets the run's own pool.
+    `for_quota` is how long to wait for other jobs to end where the account may have no more.
 
     Raises:
         ResourceBusy: a job of the id is still being deleted after five minutes.

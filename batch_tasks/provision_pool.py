@@ -16,6 +16,15 @@ from batch_tasks.pools.specification import pool_options
 from batch_tasks.stage import log, stage
 
 
+def pool_by_id(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo | None:
+    """The run's pool by its id, which a job may name before there is such a pool (documented); None for a
+    pool that Batch makes when it is given the job. Pure.
+    """
+    if pool.kind == "auto":
+        return None
+    return BatchPoolInfo(pool_id=pool.pool_id if pool.shared else plan.names.pool_id)
+
+
 @stage("provision-pool", retries=0)
 def provision_pool(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo:
     """Ask for the pool, unless an earlier try of this run has. Returns before any node is there.

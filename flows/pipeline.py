@@ -30,7 +30,7 @@ from batch_tasks.plan import RunPlan, plan_problems, plan_tasks
 from batch_tasks.poll_tasks import poll_tasks
 from batch_tasks.pre_flight import nothing_run, pre_flight
 from batch_tasks.pre_flight.refusals import refusals_explained
-from batch_tasks.provision_pool import provision_pool
+from batch_tasks.provision_pool import pool_by_id, provision_pool
 from batch_tasks.report import FinishedTask, RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.stored_inputs import stored_files
@@ -93,10 +93,15 @@ def _computed(
     """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
     if not plan.tasks:
         return (), None
+    known = pool_by_id(plan, pool)
+    if known:
+        create_job(plan, known)  # nodes are paid for while they wait: a full quota of jobs comes first
     provisioning = provision_pool.submit(plan, pool)
     in_the_background.append(provisioning)
     upload_inputs(plan)
-    create_job(plan, provisioning.result())
+    made = provisioning.result()
+    if not known:
+        create_job(plan, made)
     submit_tasks(plan)
     try:
         return poll_tasks(plan), None

@@ -17,7 +17,7 @@ from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.progress import Progress, watching
-from batch_tasks.provision_pool import provision_pool
+from batch_tasks.provision_pool import pool_by_id, provision_pool
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
@@ -64,11 +64,16 @@ def main(stop_in: str, kind: str, run: str, folder: str, lasts: str, hours: str)
     )
     with signed_in(account), watching(watch):
         create_containers.fn(plan.names, plan.metadata)
+        known = pool_by_id(plan, pool)
+        if known:
+            create_job.fn(plan, known)
+            reached("create-job")
         made = provision_pool.fn(plan, pool)
         reached("provision-pool")
         upload_inputs.fn(plan)
-        create_job.fn(plan, made)
-        reached("create-job")
+        if not known:
+            create_job.fn(plan, made)
+            reached("create-job")
         submit_tasks.fn(plan)
         finished = poll_tasks.fn(plan, OFTEN, OFTEN)
         reached("retrieve-outputs")

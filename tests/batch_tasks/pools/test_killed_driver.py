@@ -54,6 +54,7 @@ def environment(account: Account) -> dict[str, str]:
         ("provision-pool", "ephemeral", "40m"),
         ("upload-inputs", "ephemeral", "40m"),
         ("create-job", "ephemeral", "40m"),
+        ("create-job", "auto", "40m"),
         ("submit-tasks", "ephemeral", "40m"),
         ("poll-tasks", "ephemeral", "40h"),
         ("poll-tasks", "named", "40h"),
