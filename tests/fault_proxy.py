@@ -23,8 +23,8 @@ _SET_HERE = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 @dataclass
 class Fault:
-    """Strikes each `every`-th request of a method and path (with query; patterns as of a shell), at most so
-    often; `struck` tells how often it has.
+    """Strikes each `every`-th request of a method and path (with query; patterns as of a shell; paths like
+    `but` are spared), at most so often; `struck` tells how often it has.
 
     busy: 503 with Retry-After, nothing is done. dropped: the connection breaks, nothing is done. answer lost:
     it is done, then the connection breaks. cut short: half of the answer comes.
@@ -33,6 +33,7 @@ class Fault:
     kind: Literal["busy", "dropped", "answer lost", "cut short"]
     method: str = "*"
     path: str = "*"
+    but: str = ""
     every: int = 1
     most: int = 10**9
     retry_after: str = "0"
@@ -42,7 +43,8 @@ class Fault:
 
     def strikes(self, method: str, path: str) -> bool:
         """Whether this request is struck."""
-        if not (fnmatchcase(method, self.method) and fnmatchcase(path, self.path)):
+        concerned = fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
+        if not concerned or fnmatchcase(path, self.but):
             return False
         with self._lock:
             self.seen += 1
