@@ -29,12 +29,15 @@ FORMULA = """startup = time("2026-11-21T12:30:00Z");
 deadline = time("2026-11-22T12:00:00Z");
 dedicated = 2;
 spot = 1;
+slots = 2;
+most = dedicated + spot;
 sampled = $PendingTasks.GetSamplePercent(10 * TimeInterval_Minute);
-pending = sampled < 70 ? 1 : max($PendingTasks.GetSample(10 * TimeInterval_Minute));
-alive = time() < startup ? 1 : (pending > 0 ? 1 : 0);
+pending = sampled < 70 ? most * slots : max($PendingTasks.GetSample(10 * TimeInterval_Minute));
+needed = pending > 0 ? (pending + slots - 1) / slots : 0;
+alive = time() < startup ? most : needed;
 wanted = time() < deadline ? alive : 0;
-$TargetDedicatedNodes = wanted * dedicated;
-$TargetLowPriorityNodes = wanted * spot;
+$TargetDedicatedNodes = min(dedicated, wanted);
+$TargetLowPriorityNodes = max(0, min(spot, wanted - dedicated));
 $NodeDeallocationOption = taskcompletion;"""
 
 
