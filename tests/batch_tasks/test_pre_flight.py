@@ -95,7 +95,7 @@ def test_two_problems_are_in_one_message_each_with_a_number_and_a_remedy(own: Ac
         pre_flight(plan, PoolOptions(vm_size="Standard_NC6s_v3"))
     text = str(failed.value)
     assert text.startswith(
-        "2 problems stand in the way; nothing was made:\n  1. The VM size Standard_NC6s_v3"
+        "2 problems stand in the way; nothing was made:\n  1. The VM size standard_nc6s_v3"
     )
     assert "\n  2. The key is not accepted by the storage account" in text
     assert "Choose another, such as" in text
