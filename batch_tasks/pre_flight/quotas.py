@@ -60,7 +60,7 @@ def quota_findings(wanted: Wanted) -> Findings:
     try:
         quotas = quotas_in(account_resource()["properties"])
     except AccountError as unknown:
-        return Findings(notes=[f"Quotas were not compared. {unknown}"])
+        return Findings(not_compared=[f"Quotas were not compared. {unknown}"])
     except AzureError as error:
         return Findings(notes=[f"Quotas were not compared: they cannot be read ({type(error).__name__})."])
     return compared(quotas, read_used(), wanted)
