@@ -35,6 +35,12 @@ class Browser:
         self.driver.set_window_size(1280, height)
         self.driver.get(f"{self.url}/v2/{path}")
 
+    def fit(self) -> None:
+        """Make the window as high as what is in it, so that a picture shows all of the page."""
+        script = "return Math.max(...[...document.querySelectorAll('*')].map(one => one.scrollHeight))"
+        higher = self.driver.get_window_size()["height"] - self.driver.execute_script("return innerHeight")
+        self.driver.set_window_size(1280, int(self.driver.execute_script(script)) + higher)
+
     def text(self) -> str:
         """What can be read on the page."""
         return self.driver.find_element(By.TAG_NAME, "body").text

@@ -3,6 +3,7 @@
 With SCREENSHOTS=docs/images the pictures that the README shows are taken anew.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 
 from tests.deployments import browser as chromium
 from tests.deployments.browser import Browser
-from tests.deployments.conftest import Prefect
+from tests.deployments.conftest import Prefect, until
 from tests.test_readme import ROOT
 
 LOCAL = "top-n-words/local"
+LARGEST_PARAMETERS = 524_288  # bytes; the default of a Prefect server
 pytestmark = [
     pytest.mark.prefect_server,
     pytest.mark.skipif(
@@ -34,8 +36,9 @@ def browser(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def form(prefect: Prefect, browser: Browser) -> Browser:
     """The browser, on the form for a run of the local deployment."""
-    browser.open(f"deployments/deployment/{prefect.deployment(LOCAL)['id']}/run", height=2250)
+    browser.open(f"deployments/deployment/{prefect.deployment(LOCAL)['id']}/run", height=1200)
     browser.sees("Parameters", "Account", "Submit")
+    browser.fit()
     return browser
 
 
@@ -55,6 +58,7 @@ def test_the_form_shows_numbers_lists_groups_and_help(form: Browser) -> None:
         "Delete the pool",
     ):
         assert words in shown
+    assert {"str", "float", "None"}.isdisjoint(shown.splitlines()), "tabs of types"
 
 
 def test_the_form_refuses_what_is_out_of_bounds_and_starts_what_is_not(
@@ -99,10 +103,82 @@ def test_the_page_of_a_failed_run_tells_which_file_failed_and_why(
     browser.open(f"runs/flow-run/{run['id']}?tab=Details", height=1250)
     browser.sees("Failed", "2 of 3 files failed", "'empty.txt' is empty", "'binary.txt' is binary")
     browser.picture("run-failure")
+    browser.open(f"runs/flow-run/{run['id']}?tab=Logs", height=1250)
+    browser.sees("Failed: 2 of 3 files failed.", "'empty.txt' is empty")
+    assert "Traceback" not in browser.text()
     _has_artifacts(browser, run)
     _open_artifact(prefect, browser, run, "top-n-words-report")
     browser.sees("2 of 3 files failed", "empty.txt")
     browser.picture("report")
+
+
+def test_a_run_in_progress_shows_how_far_it_is(prefect: Prefect, browser: Browser, tmp_path: Path) -> None:
+    """Two files, each of which waits until its stone is taken away."""
+    inputs = folder_of(tmp_path, "texts", 2)
+    stones = [tmp_path / f"{number:04}.stone" for number in range(2)]
+    for stone in stones:
+        stone.touch()
+    wait = f"while [ -e {tmp_path}/{{stem}}.stone ]; do sleep 0.1; done; cp {{input}} {{output}}"
+    try:
+        run_id = start_copies(prefect, inputs, tmp_path / "out", wait)
+        bar = until_there(prefect, run_id, "run-command-progress", "poll-tasks: 0 done")
+        browser.open(f"artifacts/artifact/{bar}", height=900)
+        browser.sees("0%", "2 running")
+        stones[0].unlink()
+        until_there(prefect, run_id, "run-command-progress", "poll-tasks: 1 done")
+        browser.open(f"artifacts/artifact/{bar}", height=900)
+        browser.sees("50%", "1 running")
+    finally:
+        for stone in stones:
+            stone.unlink(missing_ok=True)
+    assert prefect.ended(run_id)["state_name"] == "Completed"
+
+
+def test_the_pages_of_a_run_of_two_thousand_files_named_one_by_one_open(
+    prefect: Prefect, browser: Browser, tmp_path: Path
+) -> None:
+    folder = Path(*folder_of(tmp_path, "texts", 2000))
+    bad = folder / "1234.txt"
+    bad.write_text("")
+    files = [str(path) for path in sorted(folder.iterdir())]
+    # The shell does it by itself: 2,000 more processes would take as long as all the rest.
+    copy = 'read -r line <{input} && echo "$line" >{output}'
+    run = prefect.ended(start_copies(prefect, files, tmp_path / "out", copy, files_per_task=20))
+    assert run["parameters"]["input_files"] == files
+    assert len(json.dumps(run["parameters"])) < LARGEST_PARAMETERS
+    browser.open(f"runs/flow-run/{run['id']}?tab=TaskRuns", height=1450)
+    browser.sees("Failed", "9 Task runs", "upload 2000 files", "poll 100 tasks", "failed-files:1")
+    _open_artifact(prefect, browser, run, "run-command-files")
+    browser.sees("500 of 2000 files, failures first", "1234.txt", "failed")
+    _open_artifact(prefect, browser, run, "run-command-report")
+    browser.sees("1 of 2000 files failed", "1234.txt")
+
+
+def folder_of(tmp_path: Path, name: str, files: int) -> list[str]:
+    """A new folder of so many texts, as input files."""
+    (tmp_path / name).mkdir()
+    for number in range(files):
+        (tmp_path / name / f"{number:04}.txt").write_text("words\n")
+    return [str(tmp_path / name)]
+
+
+def start_copies(prefect: Prefect, files: list[str], out: Path, command: str, files_per_task: int = 1) -> str:
+    """Start a run of a command that leaves `<stem>.copy` of each file; its id."""
+    outputs = {"outputs": ["{stem}.copy"], "output_dir": str(out), "files_per_task": files_per_task}
+    return prefect.start("run-command/local", input_files=files, command=command, **outputs)
+
+
+def until_there(prefect: Prefect, run_id: str, key: str, words: str) -> str:
+    """The id of the run's artifact, once its description begins with these words."""
+    wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}}
+    found: list[dict[str, Any]] = []
+
+    def is_there() -> bool:
+        found[:] = prefect.ask("POST", "artifacts/filter", wanted)
+        return bool(found) and str(found[0]["description"]).startswith(words)
+
+    until(is_there, f"{key} says {words}")
+    return str(found[0]["id"])
 
 
 def _has_artifacts(browser: Browser, run: dict[str, Any]) -> None:
