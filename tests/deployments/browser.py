@@ -3,11 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -34,6 +36,10 @@ class Browser:
         """Open a page in a window so many pixels high."""
         self.driver.set_window_size(1280, height)
         self.driver.get(f"{self.url}/v2/{path}")
+
+    def open_artifact(self, artifact: Mapping[str, Any], height: int = 1100) -> None:
+        """Open the page of an artifact."""
+        self.open(f"artifacts/artifact/{artifact['id']}", height)
 
     def fit(self) -> None:
         """Make the window as high as what is in it, so that a picture shows all of the page."""
@@ -80,6 +86,9 @@ class Browser:
 def missing() -> list[str]:
     """The programs it takes that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+needed = pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()} (Debian's packages)")
 
 
 @contextmanager

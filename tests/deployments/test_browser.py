@@ -3,9 +3,6 @@
 With SCREENSHOTS=docs/images the pictures that the README shows are taken anew.
 """
 
-import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +11,10 @@ import pytest
 from tests.deployments import browser as chromium
 from tests.deployments.browser import Browser
 from tests.deployments.conftest import Prefect, until
-from tests.test_readme import ROOT
+from tests.deployments.copies import start_copies, texts_in
 
 LOCAL = "top-n-words/local"
-LARGEST_PARAMETERS = 524_288  # bytes; the default of a Prefect server
-pytestmark = [
-    pytest.mark.prefect_server,
-    pytest.mark.skipif(
-        bool(chromium.missing()), reason=f"not installed: {', '.join(chromium.missing())} (Debian's packages)"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    images = ROOT / os.environ.get("SCREENSHOTS", tmp_path_factory.mktemp("images"))
-    with chromium.opened(prefect.url, images) as opened:
-        yield opened
+pytestmark = [pytest.mark.prefect_server, chromium.needed]
 
 
 @pytest.fixture
@@ -86,7 +70,7 @@ def test_the_page_of_a_run_that_went_well_shows_its_stages_and_files(
     browser.sees("Completed", "9 Task runs", "upload 4 files", "poll 4 tasks", "clean-up")
     browser.picture("run-success")
     _has_artifacts(browser, run)
-    _open_artifact(prefect, browser, run, "top-n-words-files")
+    browser.open_artifact(prefect.artifact(run["id"], "top-n-words-files"))
     browser.sees("alice.txt", "moby-dick.txt", "succeeded")
 
 
@@ -107,26 +91,24 @@ def test_the_page_of_a_failed_run_tells_which_file_failed_and_why(
     browser.sees("Failed: 2 of 3 files failed.", "'empty.txt' is empty")
     assert "Traceback" not in browser.text()
     _has_artifacts(browser, run)
-    _open_artifact(prefect, browser, run, "top-n-words-report")
+    browser.open_artifact(prefect.artifact(run["id"], "top-n-words-report"))
     browser.sees("2 of 3 files failed", "empty.txt")
     browser.picture("report")
 
 
 def test_a_run_in_progress_shows_how_far_it_is(prefect: Prefect, browser: Browser, tmp_path: Path) -> None:
     """Two files, each of which waits until its stone is taken away."""
-    inputs = folder_of(tmp_path, "texts", 2)
+    inputs = texts_in(tmp_path / "texts", 2)
     stones = [tmp_path / f"{number:04}.stone" for number in range(2)]
     for stone in stones:
         stone.touch()
     wait = f"while [ -e {tmp_path}/{{stem}}.stone ]; do sleep 0.1; done; cp {{input}} {{output}}"
     try:
-        run_id = start_copies(prefect, inputs, tmp_path / "out", wait)
-        bar = until_there(prefect, run_id, "run-command-progress", "poll-tasks: 0 done")
-        browser.open(f"artifacts/artifact/{bar}", height=900)
+        run_id = start_copies(prefect, [inputs], tmp_path / "out", wait)
+        browser.open_artifact(bar_that_says(prefect, run_id, "poll-tasks: 0 done, 2 running"))
         browser.sees("0%", "2 running")
         stones[0].unlink()
-        until_there(prefect, run_id, "run-command-progress", "poll-tasks: 1 done")
-        browser.open(f"artifacts/artifact/{bar}", height=900)
+        browser.open_artifact(bar_that_says(prefect, run_id, "poll-tasks: 1 done, 1 running"))
         browser.sees("50%", "1 running")
     finally:
         for stone in stones:
@@ -134,59 +116,18 @@ def test_a_run_in_progress_shows_how_far_it_is(prefect: Prefect, browser: Browse
     assert prefect.ended(run_id)["state_name"] == "Completed"
 
 
-def test_the_pages_of_a_run_of_two_thousand_files_named_one_by_one_open(
-    prefect: Prefect, browser: Browser, tmp_path: Path
-) -> None:
-    folder = Path(*folder_of(tmp_path, "texts", 2000))
-    bad = folder / "1234.txt"
-    bad.write_text("")
-    files = [str(path) for path in sorted(folder.iterdir())]
-    # The shell does it by itself: 2,000 more processes would take as long as all the rest.
-    copy = 'read -r line <{input} && echo "$line" >{output}'
-    run = prefect.ended(start_copies(prefect, files, tmp_path / "out", copy, files_per_task=20))
-    assert run["parameters"]["input_files"] == files
-    assert len(json.dumps(run["parameters"])) < LARGEST_PARAMETERS
-    browser.open(f"runs/flow-run/{run['id']}?tab=TaskRuns", height=1450)
-    browser.sees("Failed", "9 Task runs", "upload 2000 files", "poll 100 tasks", "failed-files:1")
-    _open_artifact(prefect, browser, run, "run-command-files")
-    browser.sees("500 of 2000 files, failures first", "1234.txt", "failed")
-    _open_artifact(prefect, browser, run, "run-command-report")
-    browser.sees("1 of 2000 files failed", "1234.txt")
-
-
-def folder_of(tmp_path: Path, name: str, files: int) -> list[str]:
-    """A new folder of so many texts, as input files."""
-    (tmp_path / name).mkdir()
-    for number in range(files):
-        (tmp_path / name / f"{number:04}.txt").write_text("words\n")
-    return [str(tmp_path / name)]
-
-
-def start_copies(prefect: Prefect, files: list[str], out: Path, command: str, files_per_task: int = 1) -> str:
-    """Start a run of a command that leaves `<stem>.copy` of each file; its id."""
-    outputs = {"outputs": ["{stem}.copy"], "output_dir": str(out), "files_per_task": files_per_task}
-    return prefect.start("run-command/local", input_files=files, command=command, **outputs)
-
-
-def until_there(prefect: Prefect, run_id: str, key: str, words: str) -> str:
-    """The id of the run's artifact, once its description begins with these words."""
-    wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}}
-    found: list[dict[str, Any]] = []
+def bar_that_says(prefect: Prefect, run_id: str, words: str) -> dict[str, Any]:
+    """The progress artifact of the run, once its description begins with these words."""
+    found: dict[str, Any] = {}
 
     def is_there() -> bool:
-        found[:] = prefect.ask("POST", "artifacts/filter", wanted)
-        return bool(found) and str(found[0]["description"]).startswith(words)
+        found.update(prefect.artifact(run_id, "run-command-progress"))
+        return str(found.get("description")).startswith(words)
 
-    until(is_there, f"{key} says {words}")
-    return str(found[0]["id"])
+    until(is_there, f"the progress is {words}")
+    return found
 
 
 def _has_artifacts(browser: Browser, run: dict[str, Any]) -> None:
     browser.open(f"runs/flow-run/{run['id']}?tab=Artifacts", height=1100)
     browser.sees("PROGRESS", "top-n-words-progress", "TABLE", "top-n-words-files", "top-n-words-report")
-
-
-def _open_artifact(prefect: Prefect, browser: Browser, run: dict[str, Any], key: str) -> None:
-    wanted = {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": [key]}}
-    (artifact,) = prefect.ask("POST", "artifacts/filter", {"artifacts": wanted})
-    browser.open(f"artifacts/artifact/{artifact['id']}", height=1100)
