@@ -130,11 +130,11 @@ def _failures(report: RunReport, stopped: RunStopped | None) -> Iterator[str]:
         yield "The merge of their outputs failed."
     if stopped is not None:
         yield str(stopped)
-    for file in failed[:_FILES_SHOWN]:
+    for number, file in enumerate(failed[:_FILES_SHOWN], start=1):
         reason = file.reason or f"exit code {file.exit_code}"
         tail = file.stderr_tail.strip().splitlines()[-_LINES_SHOWN:]
-        yield f"  - {file.key}: {file.state}, {reason}{';' if tail else '.'}"
-        yield from (f"    | {line}" for line in tail)
+        yield f"  ({number}) {file.key}: {file.state}, {reason}{':' if tail else '.'}"
+        yield from (f"      | {line}" for line in tail)
     if len(failed) > _FILES_SHOWN:
         yield f"... and {len(failed) - _FILES_SHOWN} more."
 

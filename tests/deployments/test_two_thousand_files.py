@@ -11,7 +11,7 @@ from tests.deployments.browser import Browser
 from tests.deployments.conftest import Prefect
 from tests.deployments.copies import start_copies, texts_in
 
-pytestmark = pytest.mark.prefect_server
+pytestmark = [pytest.mark.prefect_server, pytest.mark.timeout(600)]
 LARGEST_ARTIFACT = 512 * 1024
 LARGEST_PARAMETERS = 524_288  # bytes; the default of a Prefect server
 BAD = ["0007.txt", "0507.txt", "1007.txt", "1507.txt"]

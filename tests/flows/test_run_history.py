@@ -212,7 +212,7 @@ def test_the_state_of_a_failed_run_says_what_failed(failed_run: tuple[TasksFaile
     in_one_paragraph = " ".join(str(state.message).split())
     assert in_one_paragraph == (
         "Flow run encountered an exception: TasksFailed: 1 of 3 files failed. "
-        "- b.txt: failed, exit code 7; | it is bad"
+        "(1) b.txt: failed, exit code 7: | it is bad"
     )
 
 
