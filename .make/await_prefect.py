@@ -9,8 +9,9 @@ import urllib.request
 from urllib.parse import urlsplit
 
 PATIENCE = 120.0
-"""Seconds for a server on this machine: on a fresh database it took 18, on a busy machine 50 (measured). Others
-get no time."""
+"""Seconds for a server on this machine: with a fresh database it took 18, on a busy machine 50 (measured).
+Others get no time.
+"""
 
 
 def answers(url: str) -> bool:

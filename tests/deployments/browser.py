@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -53,9 +54,11 @@ class Browser:
 
     def sees(self, *texts: str) -> None:
         """Wait until all of it can be read on the page."""
-        WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[Exception]).until(
-            lambda _: all(text in self.text() for text in texts), f"{texts} not in: {self.text()}"
-        )
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[Exception])
+        try:
+            wait.until(lambda _: all(text in self.text() for text in texts))
+        except TimeoutException:
+            raise AssertionError(f"{texts} not in: {self.text()}") from None
 
     def field(self, label: str) -> WebElement:
         """The input that belongs to a label."""
