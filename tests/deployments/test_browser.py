@@ -93,6 +93,7 @@ def test_the_page_of_a_failed_run_tells_which_file_failed_and_why(
     _has_artifacts(browser, run)
     browser.open_artifact(prefect.artifact(run["id"], "top-n-words-report"))
     browser.sees("2 of 3 files failed", "empty.txt")
+    browser.fit()
     browser.picture("report")
 
 
