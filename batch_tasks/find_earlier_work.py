@@ -24,7 +24,7 @@ from batch_tasks.clients import batch_client
 from batch_tasks.concurrently import concurrently
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.file_reports import report_task
-from batch_tasks.keep_report import RESULTS, free_name, names_taken
+from batch_tasks.keep_report import RESULTS, own_folder
 from batch_tasks.owned_resources import metadata_of, time_of
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.plan import PlannedTask, PlannedTasks, RunPlan
@@ -141,8 +141,7 @@ def reports_here(plan: RunPlan, folder: Path) -> Mapping[str, FileReport]:
     if plan.merge:
         return {}  # a merge reads what the others left in storage
     try:
-        name = free_name(RESULTS, names_taken(plan, str(folder)))
-        told = json.loads((folder / name).read_text("utf-8"))
+        told = json.loads((own_folder(plan, str(folder)) / RESULTS).read_text("utf-8"))
         if told["flow_run_id"] != plan.names.flow_run_id:
             return {}
         reports = [_report(entry) for entry in told["files"] if entry["state"] == "succeeded"]

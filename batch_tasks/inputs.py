@@ -2,8 +2,9 @@
 
 A file's key is its path in storage and in the output folder: its name for a file; its path below the folder
 for a folder, also one in storage; its path below the fixed part for a glob. `@list.txt` stands for the lines
-of that file, one path, folder, glob or URL each, for more than Prefect takes as parameters. Keys that would
-be equal are widened with the names of their parent folders until they differ. A file named twice counts once.
+of that file, one path, folder, glob or URL each, for more than Prefect takes as parameters, and for URLs with
+a signature, which Prefect would show to all who see the run. Keys that would be equal are widened with the
+names of their parent folders until they differ. A file named twice counts once.
 As in a shell, hidden files are taken only where they are named, not from folders or by `*`. Inside folders,
 links to folders are not followed.
 """
@@ -19,7 +20,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch_tasks.errors import InputError
-from batch_tasks.stored_inputs import StoredFile, StoredPlace, is_url, stored_files, stored_place
+from batch_tasks.stored_inputs import (
+    StoredFile,
+    StoredPlace,
+    is_signed,
+    is_url,
+    stored_files,
+    stored_place,
+    unsigned,
+)
 
 _PROBLEMS_SHOWN = 20
 
@@ -71,7 +80,13 @@ def _with_lists_read(sources: Iterable[str], problems: list[str]) -> list[str]:
     if not given:
         problems.append("No input files are given: name files, folders or patterns such as 'texts/*.txt'.")
     found: list[str] = []
-    for source in given:
+    problems += [
+        f"The URL {unsigned(source)!r} brings a signature, and Prefect shows parameters to all who see the "
+        "run. Write the URL into a file, one on each line, and name that file instead: '@list.txt'."
+        for source in given
+        if is_signed(source)
+    ]
+    for source in (source for source in given if not is_signed(source)):
         if not source.startswith("@") or os.path.lexists(source):
             found.append(source)
             continue

@@ -1,6 +1,8 @@
 """Write what became of a run beside its outputs: `results.json` for machines, `report.html` for people.
 
-Where the output container is kept, both are kept there too, under the same relative names.
+The output folder may be that of many runs: each has a folder of its own in `.runs`, to which its artifacts
+point, and the plain names are those of the latest. Where the output container is kept, which is of one run
+alone, both are kept there too.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ from batch_tasks.report_page import report_page
 from batch_tasks.stage import log
 
 RESULTS, PAGE = "results.json", "report.html"
+RUNS = ".runs"
+"""Hidden, so that it is no input where somebody names the output folder as one."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A file of the report: its path here and its blob's URL (without any signature); "" where it is not."""
+    """A file of the report: the run's own path here and its blob's URL (without any signature); "" where it
+    is not.
+    """
 
     name: str
     path: str = ""
@@ -39,18 +45,31 @@ def keep_report(plan: RunPlan, report: RunReport, *, in_storage: bool) -> tuple[
 
     Never raises for what storage or disk refuse: the run's outputs are there already, so it is a warning.
     """
+    folder = Path(report.output_dir)
     taken = names_taken(plan, report.output_dir)
     results, page = free_name(RESULTS, taken), free_name(PAGE, taken)
-    contents = (
-        (results, "application/json", json.dumps(report.as_dict(), indent=1) + "\n"),
-        (page, "text/html; charset=utf-8", report_page(report, results)),
+    own = own_folder(plan, report.output_dir)
+    all_results = json.dumps(report.as_dict(), indent=1) + "\n"
+    paths = (
+        _written(own, RESULTS, all_results),
+        _written(own, PAGE, report_page(report, f"{own.relative_to(folder)}/{RESULTS}", up="../../")),
     )
     container = plan.names.output_container if in_storage else ""
-    kept = [
-        Kept(name, _written(Path(report.output_dir), name, text), _stored(container, name, kind, text))
-        for name, kind, text in contents
-    ]
-    return kept[0], kept[1]
+    contents = (
+        (results, "application/json", all_results),
+        (page, "text/html; charset=utf-8", report_page(report, results)),
+    )
+    urls = []
+    for name, kind, text in contents:
+        _written(folder, name, text)
+        urls.append(_stored(container, name, kind, text))
+    return Kept(results, paths[0], urls[0]), Kept(page, paths[1], urls[1])
+
+
+def own_folder(plan: RunPlan, output_dir: str) -> Path:
+    """Where this run's report is, whatever runs into the same output folder come after it."""
+    runs = free_name(RUNS, names_taken(plan, output_dir))
+    return Path(output_dir, runs, plan.names.flow_run_id)
 
 
 def names_taken(plan: RunPlan, output_dir: str) -> frozenset[str]:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from batch_tasks.failures import FailureKind
 from batch_tasks.naming import RunNames
+
+_ZeroIfNone = Annotated[float, BeforeValidator(lambda number: 0 if number is None else number)]
+"""Prefect's form has a plain field for a number, and two tabs for one that may be absent."""
 
 _IDENTITY = (
     "(/[sS]ubscriptions/[^/]+/[rR]esource[gG]roups/[^/]+/providers/[mM]icrosoft[.][mM]anaged[iI]dentity"
@@ -71,18 +74,18 @@ class PoolOptions(BaseModel):
         description="After this the run ends and its pool falls to zero nodes, even if nobody is there. Over "
         "160 only with an identity.",
     )
-    max_cost: float | None = Field(
-        None,
-        gt=0,
+    max_cost: _ZeroIfNone = Field(
+        0.0,
+        ge=0,
         title="Cost at most",
         description="In the currency of the price table. Once nodes have cost this the run ends; what is "
-        "done is kept.",
+        "done is kept. 0: no limit.",
     )
-    expected_minutes: float | None = Field(
-        None,
-        gt=0,
+    expected_minutes: _ZeroIfNone = Field(
+        0.0,
+        ge=0,
         title="Minutes per file",
-        description="How long a file takes, as you expect: only for the estimate of the cost.",
+        description="How long a file takes, as you expect: only for the estimate of the cost. 0: not known.",
     )
     prices: str = Field(
         "",

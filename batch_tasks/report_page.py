@@ -46,14 +46,17 @@ th { color: var(--soft); font-weight: 500; white-space: nowrap }
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def report_page(report: RunReport, results_name: str = "results.json") -> str:
-    """The page. Of many files it shows the failures first, and `results_name`, beside it, lists all."""
+def report_page(report: RunReport, results_name: str = "results.json", up: str = "") -> str:
+    """The page. Of many files it shows the failures first, and `results_name` lists all. `up` leads from the
+    page's folder to the one that all links begin at, the output folder, as in `../../`.
+    """
     title = shown(f"{report.workload}: {report.outcome}")
     return "\n".join(
         (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
+            f'<base href="{up}">' if up else "",
             f"<title>{title}</title><style>{_STYLE}</style></head><body>",
             f"<h1>{title}</h1>",
             f"<p>{shown(_when(report))}Flow run {shown(report.flow_run_id)}</p>",

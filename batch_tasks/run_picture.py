@@ -17,6 +17,8 @@ WIDTH = 960
 MOST_BARS, STILL_BARS = 3000, 700
 _LEFT, _RIGHT, _PHASES, _LOAD, _GAP, _AXIS = 76, 16, 46, 64, 26, 44
 _COLUMNS = 220
+_FONT, _STILL_FONT = "font: 12px", "font: 17px"
+_LETTER = 9  # the width of a letter in the larger font; in the smaller one there is room to spare
 _KEYS_SHOWN = 3
 _STYLE = """
 .rp { --paper: #fff; --ink: #1f2328; --soft: #59636e; --lane: #eef1f4; --line: #d1d9e0; --ok: #2f7fd1;
@@ -42,6 +44,7 @@ def run_picture(report: RunReport, *, still: bool = False) -> str:
     """The SVG, about 960 wide; valid XML whatever the names of files are.
 
     A `still` one is for where nothing can be pointed at: no hover texts and fewer bars make it under 100 KB.
+    Its letters are larger, as Prefect's page of an artifact shows it at two thirds of its width (seen).
     """
     line = timeline(report)
     row_height = 20 if len(line.rows) <= 20 else 12 if len(line.rows) <= 40 else 8
@@ -65,7 +68,7 @@ def run_picture(report: RunReport, *, still: bool = False) -> str:
         "</svg>",
     ]
     picture = "\n".join(parts)
-    return re.sub(r"<title>[^<]*</title>", "", picture) if still else picture
+    return re.sub(r"<title>[^<]*</title>", "", picture).replace(_FONT, _STILL_FONT) if still else picture
 
 
 def shown(text: str) -> str:
@@ -103,7 +106,7 @@ def _phases(line: Timeline) -> Iterator[str]:
             f'<rect class="{fill} phase" x="{left:.1f}" y="26" width="{max(0.5, right - left - 1):.1f}" '
             f'height="8" rx="2"><title>{name}: {lasted}</title></rect>'
         )
-        if right - left > 7 * len(f"{name} {lasted}"):
+        if right - left > _LETTER * len(f"{name} {lasted}"):
             yield f'<text x="{left:.1f}" y="18"><tspan class="ink">{name}</tspan> {lasted}</text>'
 
 
@@ -145,7 +148,7 @@ def _lanes(line: Timeline, top: float, height: float, most_bars: int) -> Iterato
 
 
 def _node_name(row: Row, y: float, height: float) -> str:
-    size = "" if height >= 12 else ' font-size="8"'
+    size = "" if height >= 20 else f' font-size="{height:g}"'
     return (
         f'<text class="end" x="{_LEFT - 8}" y="{y:.1f}"{size}>node {row.number}'
         f"<title>{shown(row.node_id)}</title></text>"
@@ -192,7 +195,7 @@ def _legend(line: Timeline, bottom: float) -> Iterator[str]:
     for name, words in (("ok", "ran"), ("bad", "failed"), ("wait", "waiting for a free node")):
         yield f'<rect class="{name}" x="{x:.0f}" y="{bottom + 28}" width="11" height="11" rx="2"/>'
         yield f'<text x="{x + 16:.0f}" y="{bottom + 38}">{words}</text>'
-        x += 34 + 6.5 * len(words)
+        x += 34 + _LETTER * len(words)
     if line.nodes_shown < line.nodes:
         words = f"{line.nodes_shown} of {line.nodes} nodes have a lane: those with failures, then the busiest"
         yield f'<text class="end" x="{WIDTH - _RIGHT}" y="{bottom + 38}">{words}</text>'

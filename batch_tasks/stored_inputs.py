@@ -21,6 +21,7 @@ from batch_tasks.errors import InputError, error_code
 from batch_tasks.patience import FIRST_CONTACT, patient_list, patiently
 
 _SCHEME = re.compile(r"(?i)https?://")
+_SIGNATURE = re.compile(r"(?i)[?&]sig=")
 _LONGEST_NAME = 255  # bytes of a file name on Linux
 
 
@@ -59,6 +60,11 @@ class StoredFile:
 def is_url(source: str) -> bool:
     """Whether a source of inputs is a URL rather than a path."""
     return _SCHEME.match(source) is not None
+
+
+def is_signed(source: str) -> bool:
+    """Whether a source of inputs is a URL with a signature (SAS): who has it may read what it names."""
+    return is_url(source) and _SIGNATURE.search(source) is not None
 
 
 def unsigned(source: str) -> str:

@@ -18,7 +18,7 @@ def where(name: str | None) -> str:
     """
     if name == LOCAL:
         return "a local stack (Azurite and the Batch emulator)"
-    if name not in (None, ENVIRONMENT):
+    if name and name != ENVIRONMENT:
         return f"the account in the Prefect block {name!r}"
     account = Account.from_environment()
     if account is not None:
@@ -35,24 +35,24 @@ def where(name: str | None) -> str:
 
 def runs_locally(name: str | None) -> bool:
     """Whether `account_for(name)` will start a local stack."""
-    return name == LOCAL or (name is None and Account.from_environment() is None)
+    return name == LOCAL or (not name and Account.from_environment() is None)
 
 
 @contextmanager
 def account_for(name: str | None, say: Callable[[str], None] | None = None) -> Iterator[Account]:
     """The account called `name`, for the length of a `with` block; a local stack runs as long.
 
-    `name` is None (the environment's account when it is set, else a local stack), "environment", "local" or
-    the name of a Prefect block of type Azure Batch Account. Which it is goes to `say`, in one line; without
-    `say` it goes to the log of the flow run.
+    `name` is "" or None (the environment's account when it is set, else a local stack), "environment",
+    "local" or the name of a Prefect block of type Azure Batch Account. Which it is goes to `say`, in one
+    line; without `say` it goes to the log of the flow run.
 
     Raises:
         AccountError: the account is not set, half set, or there is no such block; the text says what to do.
         ServiceError: the local stack did not start.
     """
     (say or _log)(f"Running on {where(name)}")
-    if name not in (None, LOCAL, ENVIRONMENT):
-        yield _account_of_block(str(name))
+    if name and name not in (LOCAL, ENVIRONMENT):
+        yield _account_of_block(name)
         return
     if not runs_locally(name):
         account = Account.from_environment()

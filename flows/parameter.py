@@ -6,7 +6,7 @@ says (measured with 3.8.8). What the annotation adds to the JSON schema it leave
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions
 
@@ -21,12 +21,19 @@ def parameter(title: str, description: str, **bounds: Any) -> Any:
     )
 
 
+InputFile = Annotated[
+    str,
+    # For Prefect's form alone: it refuses before there is a run whose parameters would keep the signature.
+    # Where no form is asked, `find_inputs` says it in a sentence.
+    Field(json_schema_extra={"pattern": r"^(?![Hh][Tt][Tt][Pp][Ss]?://.*[?&][Ss][Ii][Gg]=)"}),
+]
 InputFiles = Annotated[
-    list[str],
+    list[InputFile],
     parameter(
         "Input files",
         "Files, folders, or patterns such as texts/**/*.txt; URLs of blobs, containers or folders in "
-        "storage, which are read where they are; or @list.txt, a file with one of these on each line.",
+        "storage, which are read where they are; or @list.txt, a file with one of these on each line. A URL "
+        "with a signature (SAS) is taken from such a list only: parameters are kept in clear.",
         min_length=1,
     ),
 ]
@@ -58,7 +65,8 @@ Retry = Annotated[
     parameter("Tries", "How often a file that failed is tried again, by whose fault it was."),
 ]
 AccountName = Annotated[
-    str | None,
+    str,
+    BeforeValidator(lambda name: "" if name is None else name),
     parameter(
         "Account",
         "Empty: the environment's Azure account when it is set, else a local stack. "

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,15 @@ from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
 from flows.account import account_for
 from flows.run_events import cleaned_up
-from flows.run_history import run_history
+from flows.run_history import run_history, tag_alone, told_if_refused
+from flows.run_log import tell_errors_in_sentences
 
 _POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 _WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
 
 
 def run_workload(
-    workload: Workload, input_files: Sequence[str], options: RunOptions, account: str | None = None
+    workload: Workload, input_files: Sequence[str], options: RunOptions, account: str | None = ""
 ) -> RunReport:
     """Run the workload on the files, on the account of that name; call it from a flow.
 
@@ -58,11 +59,19 @@ def run_workload(
         PreFlightFailed: the run cannot go well on the account; all problems in one.
         TasksFailed: some files failed; the outputs of the others are in the output folder.
     """
-    plan_run(workload, input_files, options, look=not_looked)
-    with account_for(account) as found, signed_in(found), refusals_explained(found):
-        plan = plan_run(workload, input_files, options)
-        pre_flight(plan, options.pool)
+    tell_errors_in_sentences()
+    with ExitStack() as stack:
+        with told_if_refused(workload.name):
+            plan_run(workload, input_files, options, look=not_looked)
+            found = stack.enter_context(account_for(account))
+            stack.enter_context(signed_in(found))
+            stack.enter_context(refusals_explained(found))
+            plan = plan_run(workload, input_files, options)
+        files = sum(1 for _ in plan.files)
+        with told_if_refused(workload.name, files):
+            pre_flight(plan, options.pool, asked_for=options.check_only)
         if options.check_only:
+            tag_alone(workload.name, files, "outcome:checked")
             return nothing_run(plan, options.output_dir)
         return _run_planned(plan, options)
 
@@ -70,8 +79,8 @@ def run_workload(
 def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
     """The stages, in order."""
     with (
-        billed(plan, options.pool) as bill,
         run_history(plan, options.deleted) as history,
+        billed(plan, options.pool) as bill,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 
 from batch_tasks.keep_report import Kept
@@ -21,6 +22,7 @@ LARGEST_FAILURES = 150_000
 """Characters, as JSON; a Prefect server keeps artifacts in its database and sends each whole."""
 _LONGEST_CELL = 300
 _TAIL = 1500
+_LINE = 64  # letters of a code block in a window of 1280 pixels (seen)
 
 Row = dict[str, str | int | float | None]
 
@@ -128,7 +130,7 @@ def _failures(report: RunReport) -> Iterator[str]:
     for file in failures_first(report, min(MOST_FAILURES, len(report.failed))):
         text = f"\n**{_escaped(_cell(file.key))}**: {_escaped(_cell(reason_of(file)))}\n"
         if tail := file.stderr_tail.strip()[-_TAIL:]:
-            text += f"\n{_fenced(plain(tail))}\n"
+            text += f"\n{_fenced(_wrapped(plain(tail)))}\n"
         size += len(json.dumps(text))
         if size > LARGEST_FAILURES:
             break
@@ -155,6 +157,12 @@ def plain(text: str) -> str:
     return "".join(
         letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in text
     )
+
+
+def _wrapped(text: str) -> str:
+    """The lines no longer than Prefect's page shows of them; it cuts off the rest."""
+    lines = (textwrap.wrap(line, _LINE, drop_whitespace=False) or [""] for line in text.split("\n"))
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def _cell(text: str) -> str:

@@ -124,7 +124,7 @@ def run_command(
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
     retry: Retry = RetryOptions(),  # noqa: B008  frozen
-    account: AccountName = None,
+    account: AccountName = "",
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Run a command for each file on a compute node and bring back what it leaves."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import PurePath
@@ -14,7 +13,7 @@ from prefect import runtime
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
-from batch_tasks.keep_report import keep_report
+from batch_tasks.keep_report import Kept, keep_report
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy
 from batch_tasks.plan import RunPlan
@@ -32,6 +31,7 @@ from flows.run_artifacts import (
     report_markdown,
     table_words,
 )
+from flows.run_log import only_the_story
 from flows.sender import Sender
 
 _OURS = ("files:", "failed-files:", "outcome:")
@@ -66,8 +66,7 @@ class RunHistory:
         names = self._plan.names
         self._failed = len(report.failed)
         results, page = keep_report(self._plan, report, in_storage=not self._policy.output_container)
-        if results.path and page.path:
-            log().info("Every file's result is in %s, a picture of the run in %s", results.path, page.path)
+        log().info("%s", _kept_and_spent(report, results, page))
         if report.failed:
             run_events.tasks_failed(names, report)
 
@@ -90,7 +89,7 @@ class RunHistory:
 
     def _tag(self, *tags: str) -> None:
         names, files = self._plan.names, self._files
-        self._sender.send(lambda client: tag(client, names, files, *tags))
+        self._sender.send(lambda client: tag(client, names.flow_run_id, names.workload, files, *tags))
 
 
 @contextmanager
@@ -101,7 +100,7 @@ def run_history(plan: RunPlan, policy: CleanUpPolicy) -> Iterator[RunHistory]:
     with ExitStack() as stack:
         if runtime.flow_run.id is not None:
             stack.enter_context(sender.sending())
-            stack.enter_context(_only_the_story())
+            stack.enter_context(only_the_story())
         stack.enter_context(watching(sender.watch))
         history.begin()
         try:
@@ -110,6 +109,37 @@ def run_history(plan: RunPlan, policy: CleanUpPolicy) -> Iterator[RunHistory]:
             history.end(error)
             raise
         history.end(None)
+
+
+@contextmanager
+def told_if_refused(workload: str, files: int | None = None) -> Iterator[None]:
+    """Tag the flow run that ends in the block, before it made anything; `files` where they are counted."""
+    try:
+        yield
+    except Exception:
+        tag_alone(workload, files, "outcome:refused")
+        raise
+    except BaseException:
+        tag_alone(workload, files, "outcome:interrupted", in_a_hurry=True)
+        raise
+
+
+def tag_alone(workload: str, files: int | None, *tags: str, in_a_hurry: bool = False) -> None:
+    """Tag the flow run of this context, of which nothing else will be told; outside of one do nothing."""
+    run_id = runtime.flow_run.id
+    if run_id is None:
+        return
+    sender = Sender(lambda _client, _progress: None)
+    sender.in_a_hurry = in_a_hurry
+    with sender.sending():
+        sender.send(lambda client: tag(client, run_id, workload, files, *tags))
+
+
+def _kept_and_spent(report: RunReport, results: Kept, page: Kept) -> str:
+    """One line of the log on where the report is and what the run cost."""
+    kept = f"Every file's result is in {results.path}, a picture of the run in {page.path}"
+    told = [kept if results.path and page.path else "The report could not be kept"]
+    return ". ".join([*told, *([report.cost.words] if report.cost else [])])
 
 
 class _ProgressShown:
@@ -143,32 +173,18 @@ def create_artifact(
     ).id
 
 
-def tag(client: SyncPrefectClient, names: RunNames, files: int, *tags: str) -> None:
-    """Give the flow run our tags beside its own, and the number of files to its name.
+def tag(client: SyncPrefectClient, run_id: str, workload: str, files: int | None, *tags: str) -> None:
+    """Give the flow run our tags beside its own, and the number of files, where known, to its name.
 
     Tags of ours that an earlier attempt left go.
     """
-    run = client.read_flow_run(UUID(names.flow_run_id))
-    others = [one for one in run.tags if not one.startswith(_OURS) and one != names.workload]
-    suffix = f" ({files} file{'s' * (files != 1)})"
+    run = client.read_flow_run(UUID(run_id))
+    others = [one for one in run.tags if not one.startswith(_OURS) and one != workload]
+    counted = [] if files is None else [f"files:{files}"]
+    suffix = "" if files is None else f" ({files} file{'s' * (files != 1)})"
     is_ours = " of " in run.name and not run.name.endswith(suffix)
     client.update_flow_run(
         run.id,
         name=run.name + suffix if is_ours else run.name,
-        tags=[*others, names.workload, f"files:{files}", *tags],
+        tags=[*others, workload, *counted, *tags],
     )
-
-
-@contextmanager
-def _only_the_story() -> Iterator[None]:
-    """Leave out of the log what the states of the task runs show anyway: that each of them completed."""
-    logger = logging.getLogger("prefect.task_runs")
-    logger.addFilter(_tells_more)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_tells_more)
-
-
-def _tells_more(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith("Finished in state Completed")

@@ -64,7 +64,7 @@ def top_n_words(
     pool: Pool = PoolOptions(),  # noqa: B008  frozen
     clean_up: CleanUp = CleanUpPolicy(),  # noqa: B008  frozen
     retry: Retry = RetryOptions(),  # noqa: B008  frozen
-    account: AccountName = None,
+    account: AccountName = "",
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Count the words of each text file on a compute node and bring back its N most frequent ones."""

@@ -61,7 +61,7 @@ def transcode_media(
     pool: Annotated[SpotPoolOptions, WHAT_POOL_IS] = SpotPoolOptions(),  # noqa: B008  frozen
     clean_up: Annotated[OutputsKept, WHAT_CLEAN_UP_IS] = OutputsKept(),  # noqa: B008  frozen
     retry: Retry = RetryOptions(),  # noqa: B008  frozen
-    account: AccountName = None,
+    account: AccountName = "",
     check_only: CheckOnly = False,  # noqa: FBT002
 ) -> RunReport:
     """Turn the sound of each video or audio file into a file of its own, on a compute node with ffmpeg."""

@@ -28,9 +28,7 @@ class Bill:
 
     def on(self, report: RunReport) -> RunReport:
         """The report with what was spent until now; nodes bill on for the minutes that they take to leave."""
-        spent = self._spending.spent(datetime.now(UTC))
-        log().info(spent.words)
-        return replace(report, cost=spent)
+        return replace(report, cost=self._spending.spent(datetime.now(UTC)))
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def billed(plan: RunPlan, pool: PoolOptions) -> Iterator[Bill]:
         raise InputError([problem])
     if pool.kind != "existing":
         log().info(estimate(plan, pool, prices).words(prices))
-    with metered(Spending(plan.created, prices, pool.max_cost)) as spending:
+    with metered(Spending(plan.created, prices, pool.max_cost or None)) as spending:
         yield Bill(spending)
 
 
@@ -91,7 +89,7 @@ def vm_size_of(pool: PoolOptions) -> str:
 
 def ceiling_problem(pool: PoolOptions, prices: PriceTable) -> str | None:
     """Why `max_cost` could not be held; None when it can, or is not asked for. Pure."""
-    if pool.max_cost is None or pool.kind == "existing":
+    if not pool.max_cost or pool.kind == "existing":
         return None
     asked = [(True, pool.dedicated_nodes, "dedicated"), (False, pool.spot_nodes, "Spot")]
     for dedicated, number, words in asked:

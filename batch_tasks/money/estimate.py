@@ -47,7 +47,7 @@ def estimate(plan: RunPlan, pool: PoolOptions, prices: PriceTable, boot: timedel
     most = (min(plan.expires - plan.created, longest) + tail).total_seconds()
     hourly = _hourly(pool, dedicated, spot, prices)
     expected = None
-    if pool.expected_minutes is not None:
+    if pool.expected_minutes:
         expected = (boot + rounds * files * timedelta(minutes=pool.expected_minutes)).total_seconds()
     return Estimate(
         most * nodes,

@@ -20,14 +20,15 @@ from batch_tasks.report import RunReport
 from batch_tasks.stage import log
 
 
-def pre_flight(plan: RunPlan, pool: PoolOptions) -> None:
-    """Refuse a run that cannot go well, before it makes anything; what is merely worth knowing is logged.
+def pre_flight(plan: RunPlan, pool: PoolOptions, *, asked_for: bool = False) -> None:
+    """Refuse a run that cannot go well, before it makes anything; what is merely worth knowing is logged, and
+    what could not be compared too where somebody asked for this check.
 
     Raises:
         PreFlightFailed: with every problem that was found.
     """
     found = findings(plan, pool)
-    for note in found.notes:
+    for note in [*found.notes, *(found.not_compared if asked_for else ())]:
         log().info(note)
     if found.problems:
         raise PreFlightFailed(found.problems)

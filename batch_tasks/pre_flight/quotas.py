@@ -13,7 +13,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError
 
-from batch_tasks.clients import batch_client
+from batch_tasks.clients import account_signed_in, batch_client
 from batch_tasks.errors import AccountError
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.pools.vm_size import cores, family
@@ -60,7 +60,9 @@ def quota_findings(wanted: Wanted) -> Findings:
     try:
         quotas = quotas_in(account_resource()["properties"])
     except AccountError as unknown:
-        return Findings(notes=[f"Quotas were not compared. {unknown}"])
+        told = [f"Quotas were not compared. {unknown}"]
+        is_set = bool(account_signed_in().subscription_id)  # then it is set wrongly, which is worth a line
+        return Findings(notes=told) if is_set else Findings(not_compared=told)
     except AzureError as error:
         return Findings(notes=[f"Quotas were not compared: they cannot be read ({type(error).__name__})."])
     return compared(quotas, read_used(), wanted)

@@ -87,7 +87,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILES",
         help="files, folders, patterns in quotes, URLs of blobs or containers, or @list.txt, a file with one "
-        "of these on each line",
+        "of these on each line; URLs with a signature (SAS) only there",
     )
     parser.add_argument("--output-dir", metavar="FOLDER", help="where outputs go (default: output)")
     parser.add_argument(

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import FileReport, RunReport
+from flows.run_log import FAILED
 
 ROWS_SHOWN = 30
 OUTPUTS_SHOWN = 8
@@ -145,7 +146,7 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if not record.exc_info and not message.startswith(("Finished in state", "Crash detected")):
+        if not record.exc_info and not message.startswith(("Finished in state", "Crash detected", FAILED)):
             self._console.print(printable(message), style="yellow", markup=False, highlight=False)
 
 

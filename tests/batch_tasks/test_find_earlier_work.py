@@ -1,6 +1,5 @@
 """A retry does only what is missing: whatever state an earlier attempt of the run left things in."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.find_earlier_work import find_earlier_work
+from batch_tasks.keep_report import keep_report, own_folder
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
@@ -169,7 +169,8 @@ def test_outputs_on_disk_that_are_as_this_run_reported_them_are_not_computed_aga
     plan = run()
     folder = tmp_path / "out"
     _, report = attempt(plan, folder)
-    (folder / "results.json").write_text(json.dumps(report.as_dict()))
+    keep_report(plan, report, in_storage=False)
+    keep_report(replace(plan, names=replace(plan.names, run="e" * 32)), report, in_storage=False)
     delete_resources(plan.names, CleanUpPolicy())
     (folder / "c.out").write_text("changed")
     earlier = find_earlier_work.fn(plan, str(folder))
@@ -183,7 +184,9 @@ def test_a_results_file_that_tells_nothing_is_no_evidence(
     run: Callable[..., RunPlan], tmp_path: Path, text: str
 ) -> None:
     plan = run()
-    (tmp_path / "results.json").write_text(text.replace("%s", plan.names.flow_run_id))
+    own = own_folder(plan, str(tmp_path))
+    own.mkdir(parents=True)
+    (own / "results.json").write_text(text.replace("%s", plan.names.flow_run_id))
     assert keys(find_earlier_work.fn(plan, str(tmp_path))) == ["a", "b", "c"]
 
 

@@ -123,12 +123,13 @@ class TestLists:
 
 @pytest.mark.usefixtures("folder")
 class TestUrls:
-    def test_what_is_in_storage_stands_beside_what_is_here(self) -> None:
+    def test_what_is_in_storage_stands_beside_what_is_here(self, tmp_path: Path) -> None:
         def look(place: StoredPlace) -> list[StoredFile]:
             return [StoredFile("a.txt", place.blob_url("texts/a.txt"), 5)]
 
         url = "https://account.blob.core.windows.net/books/texts?sig=secret"
-        first, second = find_inputs(["a.txt", url], look)
+        (tmp_path / "list").write_text(url)
+        first, second = find_inputs(["a.txt", f"@{tmp_path / 'list'}"], look)
         assert [first.key, second.key] == [f"{Path.cwd().name}/a.txt", "texts/a.txt"]
         assert second.path == "https://account.blob.core.windows.net/books/texts/a.txt"
         assert second.url == f"{second.path}?sig=secret"
@@ -148,6 +149,16 @@ class TestUrls:
     def test_a_url_names_container_and_path(self, url: str, container: str, path: str) -> None:
         place = stored_place(url)
         assert (place.container_url, place.path) == (container, path)
+
+    def test_a_signed_url_is_taken_from_a_list_alone(self) -> None:
+        urls = ["https://a.blob.core.windows.net/c?sv=1&SIG=secret", "https://a.blob.core.windows.net/c?sv=1"]
+        with pytest.raises(InputError) as refused:
+            find_inputs([*urls, "no such file?sig=1"], not_looked)
+        signed, missing = refused.value.problems
+        assert "'https://a.blob.core.windows.net/c' brings a signature" in signed
+        assert "'@list.txt'" in signed
+        assert "secret" not in signed
+        assert "no such file?sig=1" in missing
 
     def test_what_people_see_is_not_signed(self) -> None:
         assert (

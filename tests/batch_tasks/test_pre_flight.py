@@ -83,7 +83,7 @@ def test_a_run_that_can_go_well_is_let_through(own: Account, plan: RunPlan) -> N
     with signed_in(own):
         found = findings(plan, POOL)
     assert found.problems == []
-    [note] = found.notes
+    [note] = found.not_compared
     assert note.startswith("Quotas were not compared.")
     assert "set AZURE_SUBSCRIPTION_ID" in note
     assert nothing_was_made(own, plan)

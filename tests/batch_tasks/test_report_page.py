@@ -68,6 +68,7 @@ def test_a_still_picture_has_no_hover_texts_and_is_small() -> None:
     assert "<title>" not in still
     assert len(still) < 100_000
     assert drawn(report, "bad", still=True)
+    assert "font: 17px" in still
 
 
 def test_ten_thousand_tasks_on_a_thousand_nodes_stay_a_small_page() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -82,11 +83,12 @@ def test_urls_with_their_own_signature_are_read_with_it(container: str) -> None:
     assert BlobClient.from_blob_url(one.url).download_blob().readall() == b"aa"
 
 
-def test_what_is_not_there_or_not_ours_is_refused_in_one_sentence(container: str) -> None:
+def test_what_is_not_there_or_not_ours_is_refused_in_one_sentence(container: str, tmp_path: Path) -> None:
     expired = read_container_url(container.rpartition("/")[2], datetime.now(UTC) - timedelta(hours=1))
     root = container.rpartition("/")[0]
+    (tmp_path / "list").write_text(expired)
     with pytest.raises(InputError) as refused:
-        find_inputs([f"{container}/nothing", f"{root}/no-such-container", expired])
+        find_inputs([f"{container}/nothing", f"{root}/no-such-container", f"@{tmp_path / 'list'}"])
     first, second, third = refused.value.problems
     assert f"There is no blob '{container}/nothing', and none below it." in first
     assert "no-such-container' (ContainerNotFound)" in second

@@ -121,10 +121,10 @@ def test_the_error_of_a_run_names_files_exit_codes_and_last_words() -> None:
     assert text.splitlines() == [
         "2 of 3 files failed.",
         "Time is over.",
-        "  a.txt: failed, exit code 3",
-        "    one",
-        "    two",
-        "  b.txt: not run, the run ended before its task did",
+        "  (1) a.txt: failed, exit code 3:",
+        "      | one",
+        "      | two",
+        "  (2) b.txt: not run, the run ended before its task did.",
     ]
 
 

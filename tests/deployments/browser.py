@@ -3,11 +3,14 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -35,15 +38,27 @@ class Browser:
         self.driver.set_window_size(1280, height)
         self.driver.get(f"{self.url}/v2/{path}")
 
+    def open_artifact(self, artifact: Mapping[str, Any], height: int = 1100) -> None:
+        """Open the page of an artifact."""
+        self.open(f"artifacts/artifact/{artifact['id']}", height)
+
+    def fit(self) -> None:
+        """Make the window as high as what is in it, so that a picture shows all of the page."""
+        script = "return Math.max(...[...document.querySelectorAll('*')].map(one => one.scrollHeight))"
+        higher = self.driver.get_window_size()["height"] - self.driver.execute_script("return innerHeight")
+        self.driver.set_window_size(1280, int(self.driver.execute_script(script)) + higher)
+
     def text(self) -> str:
         """What can be read on the page."""
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def sees(self, *texts: str) -> None:
         """Wait until all of it can be read on the page."""
-        WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[Exception]).until(
-            lambda _: all(text in self.text() for text in texts), f"{texts} not in: {self.text()}"
-        )
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[Exception])
+        try:
+            wait.until(lambda _: all(text in self.text() for text in texts))
+        except TimeoutException:
+            raise AssertionError(f"{texts} not in: {self.text()}") from None
 
     def field(self, label: str) -> WebElement:
         """The input that belongs to a label."""
@@ -74,6 +89,9 @@ class Browser:
 def missing() -> list[str]:
     """The programs it takes that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+needed = pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()} (Debian's packages)")
 
 
 @contextmanager

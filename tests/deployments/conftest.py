@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.deployments import browser as chromium
+from tests.deployments.browser import Browser
 from tests.test_readme import README, ROOT, blocks
 
 COMMANDS = [
@@ -83,6 +85,12 @@ class Prefect:
         until(has_ended, f"run {run_id} ends")
         return run
 
+    def artifact(self, run_id: str, key: str) -> dict[str, Any]:
+        """The latest artifact of the run under this key; {} while there is none."""
+        wanted = {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}
+        found = self.ask("POST", "artifacts/filter", {"artifacts": wanted, "sort": "CREATED_DESC"})
+        return dict(found[0]) if found else {}
+
 
 def until(holds: Callable[[], bool], what: str) -> None:
     """Wait until it holds."""
@@ -123,6 +131,14 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
             lambda: used.ask("GET", "work_pools/azure-batch")["status"] == "READY", "the worker asks for work"
         )
         yield used
+
+
+@pytest.fixture(scope="session")
+def browser(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser on the UI. Its pictures go to the folder that SCREENSHOTS names, else nowhere."""
+    images = ROOT / os.environ.get("SCREENSHOTS", tmp_path_factory.mktemp("images"))
+    with chromium.opened(prefect.url, images) as opened:
+        yield opened
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 With SCREENSHOTS=docs/images the pictures that the README shows are taken anew.
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +10,19 @@ import pytest
 
 from tests.deployments import browser as chromium
 from tests.deployments.browser import Browser
-from tests.deployments.conftest import Prefect
-from tests.test_readme import ROOT
+from tests.deployments.conftest import Prefect, until
+from tests.deployments.copies import start_copies, texts_in
 
 LOCAL = "top-n-words/local"
-pytestmark = [
-    pytest.mark.prefect_server,
-    pytest.mark.skipif(
-        bool(chromium.missing()), reason=f"not installed: {', '.join(chromium.missing())} (Debian's packages)"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    images = ROOT / os.environ.get("SCREENSHOTS", tmp_path_factory.mktemp("images"))
-    with chromium.opened(prefect.url, images) as opened:
-        yield opened
+pytestmark = [pytest.mark.prefect_server, chromium.needed]
 
 
 @pytest.fixture
 def form(prefect: Prefect, browser: Browser) -> Browser:
     """The browser, on the form for a run of the local deployment."""
-    browser.open(f"deployments/deployment/{prefect.deployment(LOCAL)['id']}/run", height=2250)
+    browser.open(f"deployments/deployment/{prefect.deployment(LOCAL)['id']}/run", height=1200)
     browser.sees("Parameters", "Account", "Submit")
+    browser.fit()
     return browser
 
 
@@ -55,6 +42,7 @@ def test_the_form_shows_numbers_lists_groups_and_help(form: Browser) -> None:
         "Delete the pool",
     ):
         assert words in shown
+    assert {"str", "float", "None"}.isdisjoint(shown.splitlines()), "tabs of types"
 
 
 def test_the_form_refuses_what_is_out_of_bounds_and_starts_what_is_not(
@@ -82,7 +70,7 @@ def test_the_page_of_a_run_that_went_well_shows_its_stages_and_files(
     browser.sees("Completed", "9 Task runs", "upload 4 files", "poll 4 tasks", "clean-up")
     browser.picture("run-success")
     _has_artifacts(browser, run)
-    _open_artifact(prefect, browser, run, "top-n-words-files")
+    browser.open_artifact(prefect.artifact(run["id"], "top-n-words-files"))
     browser.sees("alice.txt", "moby-dick.txt", "succeeded")
 
 
@@ -99,18 +87,48 @@ def test_the_page_of_a_failed_run_tells_which_file_failed_and_why(
     browser.open(f"runs/flow-run/{run['id']}?tab=Details", height=1250)
     browser.sees("Failed", "2 of 3 files failed", "'empty.txt' is empty", "'binary.txt' is binary")
     browser.picture("run-failure")
+    browser.open(f"runs/flow-run/{run['id']}?tab=Logs", height=1250)
+    browser.sees("Failed: 2 of 3 files failed.", "'empty.txt' is empty")
+    assert "Traceback" not in browser.text()
     _has_artifacts(browser, run)
-    _open_artifact(prefect, browser, run, "top-n-words-report")
+    browser.open_artifact(prefect.artifact(run["id"], "top-n-words-report"))
     browser.sees("2 of 3 files failed", "empty.txt")
+    browser.fit()
     browser.picture("report")
+
+
+def test_a_run_in_progress_shows_how_far_it_is(prefect: Prefect, browser: Browser, tmp_path: Path) -> None:
+    """Two files, each of which waits until its stone is taken away."""
+    inputs = texts_in(tmp_path / "texts", 2)
+    stones = [tmp_path / f"{number:04}.stone" for number in range(2)]
+    for stone in stones:
+        stone.touch()
+    wait = f"while [ -e {tmp_path}/{{stem}}.stone ]; do sleep 0.1; done; cp {{input}} {{output}}"
+    try:
+        run_id = start_copies(prefect, [inputs], tmp_path / "out", wait)
+        browser.open_artifact(bar_that_says(prefect, run_id, "poll-tasks: 0 done, 2 running"))
+        browser.sees("0%", "2 running")
+        stones[0].unlink()
+        browser.open_artifact(bar_that_says(prefect, run_id, "poll-tasks: 1 done, 1 running"))
+        browser.sees("50%", "1 running")
+    finally:
+        for stone in stones:
+            stone.unlink(missing_ok=True)
+    assert prefect.ended(run_id)["state_name"] == "Completed"
+
+
+def bar_that_says(prefect: Prefect, run_id: str, words: str) -> dict[str, Any]:
+    """The progress artifact of the run, once its description begins with these words."""
+    found: dict[str, Any] = {}
+
+    def is_there() -> bool:
+        found.update(prefect.artifact(run_id, "run-command-progress"))
+        return str(found.get("description")).startswith(words)
+
+    until(is_there, f"the progress is {words}")
+    return found
 
 
 def _has_artifacts(browser: Browser, run: dict[str, Any]) -> None:
     browser.open(f"runs/flow-run/{run['id']}?tab=Artifacts", height=1100)
     browser.sees("PROGRESS", "top-n-words-progress", "TABLE", "top-n-words-files", "top-n-words-report")
-
-
-def _open_artifact(prefect: Prefect, browser: Browser, run: dict[str, Any], key: str) -> None:
-    wanted = {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": [key]}}
-    (artifact,) = prefect.ask("POST", "artifacts/filter", {"artifacts": wanted})
-    browser.open(f"artifacts/artifact/{artifact['id']}", height=1100)

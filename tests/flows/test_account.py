@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from batch_tasks.errors import AccountError
 from batch_tasks.settings import Account
-from flows.account import account_for, where
+from flows.account import account_for, runs_locally, where
 from flows.azure_batch_account import AzureBatchAccount
 
 KEY = "c2VjcmV0LWtleQ=="
@@ -19,7 +19,7 @@ def in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "store1")
 
 
-@pytest.mark.parametrize("name", [None, "environment"])
+@pytest.mark.parametrize("name", ["", None, "environment"])
 def test_the_environment_is_used_when_it_names_an_account(name: str | None, in_the_environment: None) -> None:
     said: list[str] = []
     with account_for(name, said.append) as account:
@@ -31,7 +31,9 @@ def test_the_environment_is_used_when_it_names_an_account(name: str | None, in_t
 
 
 def test_without_any_account_it_is_the_local_stack() -> None:
-    assert where(None) == "a local stack (Azurite and the Batch emulator): no Azure account is set"
+    for name in ("", None):
+        assert where(name) == "a local stack (Azurite and the Batch emulator): no Azure account is set"
+        assert runs_locally(name)
 
 
 def test_the_local_stack_is_used_on_request_whatever_the_environment_says(in_the_environment: None) -> None:

@@ -103,8 +103,9 @@ def test_a_failing_file_fails_the_run_alone_and_is_told_with_its_reason(
     captured = capsys.readouterr()
     assert "1 of 3 files succeeded" in captured.out
     assert counted(tmp_path / "out" / "good_OUTPUT.txt") == [("good", 2)]
-    assert re.search(r"empty\.txt: failed, exit code \d+\n.*'empty\.txt' is empty", captured.err)
-    assert re.search(r"binary\.txt: failed, exit code \d+\n.*'binary\.txt' is binary", captured.err)
+    assert re.search(r"empty\.txt: failed, exit code \d+:\n.*'empty\.txt' is empty", captured.err)
+    assert re.search(r"binary\.txt: failed, exit code \d+:\n.*'binary\.txt' is binary", captured.err)
+    assert captured.err.count("2 of 3 files failed") == 1
     assert "Traceback" not in captured.err
 
 

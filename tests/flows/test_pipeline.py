@@ -91,7 +91,7 @@ def test_a_failed_file_fails_the_flow_keeps_the_others_and_leaves_nothing(
         top_n_words(inputs, output_dir=str(tmp_path / "out"))
     assert [file.key for file in failed.value.report.failed] == ["binary.txt", "empty.txt"]
     assert "empty.txt: failed, exit code" in str(failed.value)
-    assert names_in(tmp_path / "out") == ["good_OUTPUT.txt", "report.html", "results.json"]
+    assert names_in(tmp_path / "out") == [".runs", "good_OUTPUT.txt", "report.html", "results.json"]
     assert left_behind("top-n-words") == []
 
 

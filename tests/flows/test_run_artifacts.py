@@ -85,6 +85,16 @@ def test_last_words_stay_words() -> None:
     assert "could not be kept" in markdown
 
 
+def test_last_words_are_wrapped_where_the_page_would_cut_them() -> None:
+    tail = "    indented\n\n" + "word " * 30 + "x" * 100
+    file = FileReport("a", "failed", "t", stderr_tail="start\n" + tail)
+    block = report_markdown(RunReport("w", "id", "/out", (file,)), Kept("r"), Kept("p")).split("```")[1]
+    lines = block.splitlines()
+    assert lines[:4] == ["text", "start", "    indented", ""]
+    assert max(map(len, lines)) <= 64
+    assert "".join(lines[4:]) == "word " * 30 + "x" * 100
+
+
 def test_progress_reads_as_a_line_and_as_a_table() -> None:
     nodes = {"running": 2, "idle": 1}
     progress = Progress("poll-tasks", 200, 120, 2, 75, 3, nodes, 65.0)

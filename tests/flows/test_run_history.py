@@ -1,5 +1,6 @@
 """What a run leaves in a real Prefect server: enough to say what happened to a file, small, and no secret."""
 
+import contextvars
 import json
 import logging
 import os
@@ -7,6 +8,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from prefect import flow, get_client
+from prefect import flow, get_client, runtime
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -28,11 +30,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+from prefect.serializers import PickleSerializer
 
-from batch_tasks.errors import TasksFailed
+from batch_tasks.errors import TasksFailed, TimedOut
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.progress import Progress, watching
-from batch_tasks.report import RunReport
+from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.settings import Account
 from batch_tasks.workload import Workload
 from flows.pipeline import run_workload
@@ -40,8 +43,7 @@ from flows.run_history import run_name
 from flows.sender import Sender
 from tests.flows.processes import eventually
 
-LARGEST_ARTIFACT = 512 * 1024
-LARGEST_PARAMETERS = 524_288  # bytes; the default of a Prefect server
+PREFECTS_OWN = ("Beginning flow run", "View at", "Finished in state")
 COPY = Workload(
     name="copy",
     command="if grep -q bad {input}; then echo it is bad >&2; exit 7; fi; cp {input} {output}",
@@ -193,11 +195,109 @@ def test_results_and_page_stand_beside_the_outputs(failed_run: tuple[TasksFailed
     assert page.count('class="bar bad"') == 1
 
 
-def test_the_log_is_a_short_story(failed_run: tuple[TasksFailed, History]) -> None:
-    logs = [text for text in failed_run[1].logs if not text.startswith(("Encountered exception", "Finished"))]
-    assert len(logs) <= 10
-    assert not [text for text in logs if "azure" in text.lower() and "http" in text.lower() and "GET" in text]
-    assert "All 3 tasks ended, 1 failed" in "\n".join(logs)
+def test_the_log_is_a_short_story_that_ends_with_the_reason(failed_run: tuple[TasksFailed, History]) -> None:
+    failed, history = failed_run
+    *story, last = [text for text in history.logs if not text.startswith(PREFECTS_OWN)]
+    assert len(story) < 10, "\n".join(story)
+    assert not [text for text in story if "http" in text.lower() and "GET" in text]
+    assert "All 3 tasks ended, 1 failed" in "\n".join(story)
+    assert last == f"Failed: {failed}"
+    assert "Traceback" not in "\n".join(history.logs)
+    assert history.logs[-1] == "Finished in state Failed"
+
+
+def test_the_state_of_a_failed_run_says_what_failed(failed_run: tuple[TasksFailed, History]) -> None:
+    state = failed_run[1].run.state
+    assert state is not None
+    in_one_paragraph = " ".join(str(state.message).split())
+    assert in_one_paragraph == (
+        "Flow run encountered an exception: TasksFailed: 1 of 3 files failed. "
+        "(1) b.txt: failed, exit code 7: | it is bad"
+    )
+
+
+def test_what_prefect_keeps_of_the_error_does_not_grow_with_the_files() -> None:
+    files = [FileReport(f"{number}", "failed", "t", stderr_tail="bad" * 600) for number in range(2000)]
+    tasks = [FinishedTask(f"{number}", succeeded=False) for number in range(2000)]
+    report = RunReport("copy", "id", "/out", tuple(files), tuple(tasks))
+    error = TasksFailed(report, TimedOut("Its time is over.", tasks))
+    error.add_note("The pool could not be deleted.")
+    store = PickleSerializer()
+    kept = store.dumps(error)
+    assert len(kept) < 40_000
+    read = store.loads(kept)
+    assert (type(read), str(read), read.__notes__) == (TasksFailed, str(error), error.__notes__)
+    assert len(store.dumps(error.stopped)) < 1000
+    assert error.report is report
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_that_is_refused_or_only_checked_is_found_as_such(
+    account_in_environment: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = folder_of(tmp_path / "in", {"a.txt": "good"})
+    impossible = options_for(tmp_path).model_copy(update={"pool": PoolOptions(task_slots_per_node=200)})
+    assert ended_as([str(tmp_path / "none")], options_for(tmp_path)) == {"copy", "outcome:refused"}
+    assert ended_as([inputs], impossible) == {"copy", "files:1", "outcome:refused"}
+    checked = options_for(tmp_path, check_only=True)
+    assert ended_as([inputs], checked) == {"copy", "files:1", "outcome:checked"}
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT")
+    assert ended_as([inputs], options_for(tmp_path)) == {"copy", "outcome:refused"}
+
+
+def ended_as(input_files: list[str], options: RunOptions) -> set[str]:
+    """The tags of a run that makes nothing."""
+    state = copies(COPY, input_files, options, return_state=True)
+    run_id = state.state_details.flow_run_id
+    assert run_id is not None
+    with get_client(sync_client=True) as client:
+        return set(client.read_flow_run(run_id).tags)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_progress_moves_while_batch_works(account_in_environment: Account, tmp_path: Path) -> None:
+    """Its tasks wait for stones to be taken away, one stone each: nothing depends on how fast we look."""
+    inputs = folder_of(tmp_path / "in", {f"{number}.txt": "good" for number in range(4)})
+    for number in range(4):
+        (tmp_path / f"{number}.stone").touch()
+    wait = f"while [ -e {tmp_path}/{{stem}}.stone ]; do sleep 0.1; done; cp {{input}} {{output}}"
+    held = Workload(name="copy", command=wait, outputs=("{stem}.copy",))
+    ids: list[str] = []
+
+    def began(progress: Progress) -> None:
+        ids.append(str(runtime.flow_run.id))
+
+    def comes_to(percent: float) -> None:
+        eventually(lambda: shown(ids[0]) == (percent, True), f"{percent:g} % are done, and nodes are shown")
+
+    with ThreadPoolExecutor(1) as thread, watching(began):
+        context = contextvars.copy_context()
+        run = thread.submit(context.run, copies, held, [inputs], options_for(tmp_path))
+        try:
+            eventually(lambda: bool(ids), "the run begins")
+            comes_to(0.0)
+            for number, percent in ((0, 25.0), (1, 50.0)):
+                (tmp_path / f"{number}.stone").unlink()
+                comes_to(percent)
+        finally:
+            for stone in tmp_path.glob("*.stone"):
+                stone.unlink()
+        assert len(run.result().succeeded) == 4
+
+
+def shown(run_id: str) -> tuple[float, bool] | None:
+    """The percent that the progress artifact shows while Batch works; whether it counts nodes by state."""
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(run_id)]))
+        )
+    artifacts = {artifact.key: artifact for artifact in found}
+    if not {"copy-progress", "copy-now"} <= artifacts.keys():
+        return None
+    bar, now = artifacts["copy-progress"], artifacts["copy-now"]
+    if not str(bar.description).startswith("poll-tasks"):
+        return None
+    return float(str(bar.data)), re.search(r"\| Nodes \| \d+ \w+", str(now.data)) is not None
 
 
 def test_events_tell_automations_what_happened(failed_run: tuple[TasksFailed, History]) -> None:
@@ -228,8 +328,11 @@ def test_no_secret_is_in_logs_artifacts_parameters_results_or_database(
     home = Path(os.environ["PREFECT_HOME"])
     database = {path.name: path.read_bytes() for path in home.glob("prefect.db*")}
     assert b"it is bad" in b"".join(database.values()), "the database holds this run"
-    stored = (*home.glob("storage/*"), *Path(failed.report.output_dir).iterdir())
-    places = {**database, **{path.name: path.read_bytes() for path in stored}}
+    kept = [
+        path for folder in (home / "storage", Path(failed.report.output_dir)) for path in folder.rglob("*")
+    ]
+    assert {"results.json", "report.html", "a.copy"} <= {path.name for path in kept}
+    places = {**database, **{str(path): path.read_bytes() for path in kept if path.is_file()}}
     places["logs"] = "\n".join(history.logs).encode()
     places["parameters"] = repr(history.run.parameters).encode()
     places["artifacts"] = repr([artifact.data for artifact in history.artifacts.values()]).encode()
@@ -247,38 +350,12 @@ def test_an_interrupted_run_is_found_as_such(account_in_environment: Account, tm
     def interrupt(progress: Progress) -> None:
         if progress.phase == "poll-tasks" and not interrupted.is_set():
             interrupted.set()
-            from prefect import runtime
-
             ids.append(str(runtime.flow_run.id))
             os.kill(os.getpid(), signal.SIGINT)
 
     with watching(interrupt), pytest.raises(KeyboardInterrupt):
         copies(slow, [inputs], options_for(tmp_path))
     assert "outcome:interrupted" in history_of(ids[0]).run.tags
-
-
-@pytest.mark.usefixtures("prefect_server")
-def test_two_thousand_files_are_a_handful_of_task_runs_and_small_artifacts(
-    account_in_environment: Account, tmp_path: Path
-) -> None:
-    contents = {f"file {number:04}.txt": "" if number % 500 == 7 else "good\n" for number in range(2000)}
-    inputs = folder_of(tmp_path / "in", contents)
-    # The shell does it by itself: 2,000 more processes would take as long as all the rest.
-    cheap = Workload("copy", 'read -r line <{input} && echo "$line" >{output}', outputs=("{stem}.copy",))
-    with pytest.raises(TasksFailed) as failed:
-        copies(cheap, [inputs], options_for(tmp_path, files_per_task=50))
-    assert len(failed.value.report.succeeded) == 1996
-    history = history_of(failed.value.report.flow_run_id)
-    assert len(history.tasks) <= 12
-    assert "failed-files:4" in history.run.tags
-    for artifact in history.artifacts.values():
-        assert len(json.dumps(artifact.data)) < LARGEST_ARTIFACT
-    rows = json.loads(str(history.artifacts["files"].data))
-    assert [row["File"] for row in rows if row["State"] == "failed"] == [
-        f"file {number:04}.txt" for number in (7, 507, 1007, 1507)
-    ]
-    assert len(json.dumps(history.run.parameters, default=str)) < LARGEST_PARAMETERS
-    assert len(json.loads((tmp_path / "out" / "results.json").read_text())["files"]) == 2000
 
 
 @pytest.mark.usefixtures("prefect_server")

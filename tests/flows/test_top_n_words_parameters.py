@@ -31,6 +31,19 @@ def test_the_form_shows_titles_bounds_and_groups() -> None:
         assert all(field.get("description") for field in fields.values())
 
 
+def test_the_form_has_one_plain_field_for_each_parameter() -> None:
+    """Of several types Prefect's form makes tabs, called as Python calls the types."""
+    schema = parameter_schema(top_n_words).model_dump(exclude_none=True)
+    for group in (schema, *schema["definitions"].values()):
+        assert [name for name, field in group["properties"].items() if "anyOf" in field] == []
+
+
+def test_nothing_is_taken_for_a_setting_that_is_left_empty() -> None:
+    values = validated(account=None, pool={"max_cost": None, "expected_minutes": None})
+    assert values["account"] == ""
+    assert values["pool"] == PoolOptions()
+
+
 def test_every_setting_has_a_word_of_help() -> None:
     for group in (PoolOptions, CleanUpPolicy):
         for name, field in group.model_fields.items():

@@ -6,10 +6,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from jsonschema import Draft202012Validator
 from prefect import get_client
+from prefect.utilities.callables import parameter_schema
 
 from batch_tasks.clients import blob_service, read_container_url, signed_in
 from batch_tasks.errors import InputError
+from batch_tasks.options import PoolOptions
 from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
 from tests.leaks.session import FINDER
@@ -65,18 +68,26 @@ def test_a_list_may_hold_urls_with_their_own_signature(
 ) -> None:
     name = books.rpartition("/")[2]
     with signed_in(on_account):
-        query = read_container_url(name, datetime.now(UTC) + timedelta(hours=1)).partition("?")[2]
+        longest = timedelta(hours=PoolOptions().max_hours + 1)
+        query = read_container_url(name, datetime.now(UTC) + longest).partition("?")[2]
     FINDER.knows_input(str(tmp_path / "list"))
     (tmp_path / "list").write_text(f"{books}/other?{query}\n{books}/a.txt\n")
     report = top_n_words([f"@{tmp_path / 'list'}"], output_dir=str(tmp_path / "out"))
     assert [file.key for file in report.succeeded] == ["d.txt", "a.txt"]
     assert "sig=" not in repr(report)
-    report = top_n_words([f"{books}/other?{query}"], output_dir=str(tmp_path / "out"))
-    assert [file.key for file in report.succeeded] == ["d.txt"]
     with get_client(sync_client=True) as client:
-        name_of_run = client.read_flow_run(UUID(report.flow_run_id)).name
-    assert name_of_run.startswith("top-n-words of other (")
-    assert "sig" not in name_of_run
+        run = client.read_flow_run(UUID(report.flow_run_id))
+    assert "sig=" not in f"{run.name} {run.parameters}"
+
+
+def test_a_signed_url_as_a_parameter_is_refused_by_form_and_flow(books: str, tmp_path: Path) -> None:
+    signed = f"{books}/other?sv=1&sig=secret"
+    form = Draft202012Validator(parameter_schema(top_n_words).model_dump(exclude_none=True))
+    assert form.is_valid({"input_files": [f"{books}/other?sv=1", "a?sig=b", "@list"]})
+    assert not form.is_valid({"input_files": [signed]})
+    with pytest.raises(InputError, match="brings a signature") as refused:
+        top_n_words([signed], output_dir=str(tmp_path / "out"))
+    assert "secret" not in str(refused.value)
 
 
 def test_what_is_not_there_is_refused_before_anything_is_made(books: str, tmp_path: Path) -> None:
