@@ -128,7 +128,7 @@ def plan_run(
     expires = now + timedelta(hours=options.pool.max_hours)
     kept, identity = options.clean_up.kept, options.pool.identity
     plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity)
-    problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
+    problems = [*plan_problems(tasks, workload), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)
     return plan

@@ -173,11 +173,10 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
             _upload("../std*.txt", f"logs/{task_id}", "taskfailure"),
         ],
         "environmentSettings": [
-            {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0])},
-            {"name": "LANG", "value": "C.UTF-8"},
+            {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0], chosen.workload)},
         ],
         "constraints": {
-            "maxWallClockTime": "PT01H30M00S",
+            "maxWallClockTime": "PT01H40M00S",
             "retentionTime": "PT01H00M00S",
             "maxTaskRetryCount": 2,
         },
@@ -218,4 +217,4 @@ def test_a_task_of_several_files_uploads_what_it_has_when_one_fails() -> None:
         _upload("outputs/1-0", "outputs/b.out", "taskcompletion"),
         _upload("outputs/1-1/**/*", "outputs/b.txt.outputs", "taskcompletion"),
     ]
-    assert task["constraints"]["maxWallClockTime"] == "PT02H00M00S"
+    assert task["constraints"]["maxWallClockTime"] == "PT02H10M00S"
