@@ -37,8 +37,7 @@ from batch_tasks.workload import RUNNER, Workload
 
 COMMAND_LINE = f"python3 -I {RUNNER}"
 SLACK = timedelta(minutes=10)
-"""For what a task does beside running commands, whose time `run_files.py` limits: fetching nothing is part of
-it, but moving outputs and reading them for their MD5 is."""
+"""For what a task does beside its commands, whose time `run_files.py` limits: it reads all outputs once."""
 RETENTION = timedelta(hours=1)
 """How long a task's files stay on the node: on one that serves many tasks, Batch's 7 days fill the disk."""
 _MERGE_ANYWAY = ExitConditions(default=ExitOptions(dependency_action=DependencyAction.SATISFY))

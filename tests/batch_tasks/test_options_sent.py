@@ -13,8 +13,9 @@ from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
 from batch_tasks.pools.scaling import nodes_wanted
-from batch_tasks.pools.specification import pool_options, shell_command
+from batch_tasks.pools.specification import pool_options
 from batch_tasks.task_options import Identity, NodeUrls, task_options
+from batch_tasks.templates import shell_command
 from batch_tasks.workload import StartTask, Workload
 from tests.signed_in_by_token import IDENTITY
 

@@ -12,9 +12,10 @@ from batch_tasks.errors import TasksFailed
 from batch_tasks.naming import RunNames
 from batch_tasks.node_packages import TRIES, program_from_apt
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions, SpotPoolOptions
-from batch_tasks.pools.specification import pool_options, shell_command
+from batch_tasks.pools.specification import pool_options
 from batch_tasks.settings import Account
 from batch_tasks.task_options import NodeUrls, task_options
+from batch_tasks.templates import shell_command
 from flows.pipeline import plan_run
 from flows.transcode_media import transcode_media, transcode_media_workload
 from tests.workloads.media import duration, make_video, needs_ffmpeg, truncate
