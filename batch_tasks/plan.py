@@ -110,7 +110,8 @@ class PlannedTasks(Sequence[PlannedTask]):
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
     clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
-    which nodes reach storage, "" for signed URLs.
+    which nodes reach storage, "" for signed URLs; `left_out` counts files that are no inputs because they are in
+    the output folder.
     """
 
     names: RunNames
@@ -121,6 +122,7 @@ class RunPlan:
     keep: frozenset[str] = frozenset()
     retry: RetryOptions = field(default_factory=RetryOptions)
     identity: str = ""
+    left_out: int = 0
 
     @property
     def files(self) -> Iterator[PlannedFile]:

@@ -1,8 +1,8 @@
 """Where in a shell line the fields of a template stand: at some places no quoting of ours would hold.
 
 The line is read as `/bin/sh` reads it, as far as needed: quotes, of which those within `$(...)` are a matter
-of their own; backquotes; comments; here-documents. A `)` that ends a pattern of `case` within `$(...)` is taken
-for the end of the latter.
+of their own; backquotes; comments; here-documents. A `)` that ends a pattern of `case` within `$(...)` is
+taken for the end of the latter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from batch_tasks.templates import FIELD, PLACEHOLDERS
 MISPLACED = {
     "quotes": "The command has quotes around {field}: take them away, it is quoted already.",
     "backslash": "The command has a backslash before {field}: take it away, it is quoted already.",
-    "backquotes": "The command has {field} within backquotes, where it cannot be quoted: write $(...) instead.",
+    "backquotes": "The command has {field} within backquotes, where no quoting holds: write $(...) instead.",
     "comment": "The command has {field} in a comment, which a name of two lines would leave: take it out.",
     "here-document": "The command has {field} in a here-document, where it cannot be quoted: set a variable "
     "before, as in x={field}, and write $x there.",

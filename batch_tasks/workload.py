@@ -107,7 +107,7 @@ class Workload:
         start_task: what prepares a node.
         container_image: runs the commands within a container of this image, which must hold `python3`.
         merge: what is made of all files together.
-        file_minutes: how long one file may take before its task is ended.
+        file_minutes: how long the command for one file may take before it is ended.
         retries: how often Batch runs a failed task again.
     """
 
