@@ -76,7 +76,7 @@ def find_inputs(
     Raises:
         InputError: with every problem in it: what is missing, empty, unreadable, or matches nothing.
     """
-    outputs = outputs or Outputs(Path(os.devnull))
+    outputs = outputs or Outputs(Path(os.devnull))  # around which there is nothing to take
     problems: list[str] = []
     files: dict[str, InputFile] = {}
     for source in _with_lists_read(sources, problems):
