@@ -91,7 +91,7 @@ class _Reader:
         elif letter == "#" and self._begins_word():
             self.at = self._end_of_line()
             return "comment"
-        elif letter == "<" and "((" not in self.within:
+        elif letter == "<" and "((" not in self.within and self._line[self.at - 2 : self.at] != "<<":
             self._await_here_document()
         elif letter == "\n" and self._awaited:
             self._pass_here_documents()

@@ -168,6 +168,10 @@ def test_a_command_that_is_accepted_sees_the_name_wherever_it_stands(command: st
     assert name in shown
 
 
+def test_a_here_string_as_bash_has_it_is_no_here_document() -> None:
+    assert workload("cat <<< {input} > {output}\ncat {input}", "x").problems() == []
+
+
 def test_an_output_whose_name_linux_cannot_hold_is_refused_before_anything_runs() -> None:
     assert workload("x", "{stem}_OUTPUT{suffix}").file_problems("ä" * 126) != []
     assert workload("x", "{stem}_OUTPUT{suffix}").file_problems("a" * 240) == []
