@@ -110,8 +110,8 @@ class PlannedTasks(Sequence[PlannedTask]):
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
     clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
-    which nodes reach storage, "" for signed URLs; `left_out` counts files that are no inputs because they are in
-    the output folder.
+    which nodes reach storage, "" for signed URLs; `left_out` counts files that are in the
+    output folder and so no inputs.
     """
 
     names: RunNames
