@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test teardown check emulator ui deploy worker bench clean
+.PHONY: help run test teardown fresh ffmpeg check emulator ui deploy worker bench clean
 
 PYTHON ?= python3
 # uv takes a Python of this machine and never downloads one.
@@ -34,6 +34,12 @@ test: check $(AZURITE) ## check, then all tests
 
 teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; a quarter of an hour
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8
+
+fresh: $(ENVIRONMENT) ## set up clones from nothing, from the registries; minutes
+	.venv/bin/python -m pytest tests/fresh -m fresh --durations=8
+
+ffmpeg: $(ENVIRONMENT) ## ffmpeg for transcode-media on this machine, where it has none
+	@command -v ffmpeg || $(UV) sync --quiet --locked --extra local
 
 check: $(ENVIRONMENT) ## style, format and types
 	.venv/bin/ruff check .

@@ -6,7 +6,8 @@ of that file, one path, folder, glob or URL each, for more than Prefect takes as
 a signature, which Prefect would show to all who see the run. Keys that would be equal are widened with the
 names of their parent folders until they differ. A file named twice counts once.
 As in a shell, hidden files are taken only where they are named, not from folders or by `*`. Inside folders,
-links to folders are not followed.
+links to folders are not followed. Nor are files of the output folder taken from a folder or glob around it: a
+run would take the outputs of the one before for its inputs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from batch_tasks.stored_inputs import (
 )
 
 _PROBLEMS_SHOWN = 20
+_UNCOUNTED = "hidden ones and those in the output folder"
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,41 @@ def not_looked(_place: StoredPlace) -> tuple[StoredFile, ...]:
     return ()
 
 
-def find_inputs(sources: Iterable[str], look: Look = stored_files) -> tuple[InputFile, ...]:
-    """The files that these sources stand for, in the order given, each once. `look` asks storage.
+@dataclass
+class Outputs:
+    """The output folder, and how many files of it have been left out."""
+
+    folder: Path
+    left_out: int = 0
+
+    def within(self, folder: Path) -> Callable[[Path], bool]:
+        """Tells of files in the folder whether they are in the output folder, when that is within; counts."""
+        outputs, outer = self.folder.resolve(), folder.resolve()
+        place = folder / outputs.relative_to(outer) if outer in outputs.parents else None
+
+        def hold(path: Path) -> bool:
+            held = place is not None and path.is_relative_to(place)
+            self.left_out += held
+            return held
+
+        return hold
+
+
+def find_inputs(
+    sources: Iterable[str], look: Look = stored_files, outputs: Outputs | None = None
+) -> tuple[InputFile, ...]:
+    """The files that these sources stand for, in the order given, each once. `look` asks storage. Files among
+    the outputs are left out where they are not named themselves.
 
     Raises:
         InputError: with every problem in it: what is missing, empty, unreadable, or matches nothing.
     """
+    outputs = outputs or Outputs(Path(os.devnull))  # around which there is nothing to take
     problems: list[str] = []
     files: dict[str, InputFile] = {}
     for source in _with_lists_read(sources, problems):
         try:
-            for identity, file in _files_of(source, look):
+            for identity, file in _files_of(source, look, outputs):
                 files.setdefault(identity, file)
         except InputError as error:
             problems.extend(error.problems)
@@ -103,13 +129,13 @@ def _with_lists_read(sources: Iterable[str], problems: list[str]) -> list[str]:
     return found
 
 
-def _files_of(source: str, look: Look) -> Iterator[tuple[str, InputFile]]:
+def _files_of(source: str, look: Look, outputs: Outputs) -> Iterator[tuple[str, InputFile]]:
     """The files that one source stands for, each with what tells it from all others."""
     if is_url(source):
         for stored in look(stored_place(source)):
             yield stored.path, InputFile(stored.path, stored.key, stored.size, stored.url)
         return
-    for path, key in _expand(_with_home(source)):
+    for path, key in _expand(_with_home(source), outputs):
         yield str(path.resolve()), InputFile(str(path), key, _readable_size(path))
 
 
@@ -117,27 +143,29 @@ def _with_home(source: str) -> str:
     return str(Path(source).expanduser()) if source.startswith("~") else source
 
 
-def _expand(source: str) -> Iterator[tuple[Path, str]]:
+def _expand(source: str, outputs: Outputs) -> Iterator[tuple[Path, str]]:
     """The files that one source stands for, with their keys."""
     path = Path(source)
     if path.is_dir():
-        yield from _in_folder(path)
+        yield from _in_folder(path, outputs)
     elif os.path.lexists(path):
         yield path, path.name
     elif glob.has_magic(source):
-        yield from _matching(source)
+        yield from _matching(source, outputs)
     else:
         raise InputError([f"There is no file or folder {source!r}. Paths are relative to {Path.cwd()}."])
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[Path, str]]:
-    found = False
+def _in_folder(folder: Path, outputs: Outputs) -> Iterator[tuple[Path, str]]:
+    found, held = False, outputs.within(folder)
     unreadable: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
+            if name.startswith(".") or not path.is_file():
+                continue
+            if not held(path):
                 found = True
                 yield path, str(path.relative_to(folder))
     if unreadable:
@@ -145,15 +173,18 @@ def _in_folder(folder: Path) -> Iterator[tuple[Path, str]]:
             [f"Cannot read the folder {error.filename!r}: {error.strerror}." for error in unreadable]
         )
     if not found:
-        raise InputError([f"The folder {str(folder)!r} holds no files (hidden ones do not count)."])
+        raise InputError([f"The folder {str(folder)!r} holds no files ({_UNCOUNTED} do not count)."])
 
 
-def _matching(pattern: str) -> Iterator[tuple[Path, str]]:
+def _matching(pattern: str, outputs: Outputs) -> Iterator[tuple[Path, str]]:
     fixed = _fixed_part(pattern)
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  Path.glob() would take hidden files
-    files = [path for path in map(Path, matches) if path.is_file()]
+    held = outputs.within(Path(fixed))
+    files = [path for path in map(Path, matches) if path.is_file() and not held(path)]
     if not files:
-        raise InputError([f"No file matches {pattern!r}. Paths are relative to {Path.cwd()}."])
+        raise InputError(
+            [f"No file matches {pattern!r} ({_UNCOUNTED} do not count). Paths are relative to {Path.cwd()}."]
+        )
     for path in files:
         below = os.path.relpath(path, fixed)
         yield path, path.name if below.startswith("..") else below

@@ -110,7 +110,8 @@ class PlannedTasks(Sequence[PlannedTask]):
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
     clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
-    which nodes reach storage, "" for signed URLs.
+    which nodes reach storage, "" for signed URLs; `left_out` counts files that are in the
+    output folder and so no inputs.
     """
 
     names: RunNames
@@ -121,6 +122,7 @@ class RunPlan:
     keep: frozenset[str] = frozenset()
     retry: RetryOptions = field(default_factory=RetryOptions)
     identity: str = ""
+    left_out: int = 0
 
     @property
     def files(self) -> Iterator[PlannedFile]:
@@ -156,7 +158,7 @@ def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: 
     crowded = _crowded([(file.key, run) for file, run in (*files, *merge)])
     tasks = [
         PlannedTask(task_id([file.key for file, _ in chunk]), tuple(_planned(chunk, crowded)))
-        for chunk in _chunks(files, files_per_task)
+        for chunk in _chunks(files, files_per_task, len(json.dumps(_environment(workload))))
     ]
     for file, run in merge:
         (planned,) = _planned([(file, run)], crowded)
@@ -166,13 +168,13 @@ def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: 
     return PlannedTasks(tasks)
 
 
-def plan_problems(tasks: PlannedTasks) -> list[str]:
+def plan_problems(tasks: PlannedTasks, workload: Workload) -> list[str]:
     """What Batch or a node could not take of these tasks, in sentences."""
     found = [
-        f"The command for {task.files[0].input.key!r}, with the names in it, is longer than a process may be "
-        "told: write a script, ship it, and run that."
+        f"The command for {task.files[0].input.key!r}, with the names in it and the environment, is longer "
+        "than a process may be told: write a script, ship it, and run that."
         for task in tasks
-        if len(task.files) == 1 and len(run_files_setting(task)) > MOST_RUN_FILES
+        if len(task.files) == 1 and len(run_files_setting(task, workload)) > MOST_RUN_FILES
     ]
     if tasks and sum(map(len, tasks[-1].after)) > LONGEST_DEPENDENCIES:
         files = sum(len(task.files) for task in tasks[:-1])
@@ -196,14 +198,20 @@ def parts_list(tasks: Iterable[PlannedTask]) -> str:
     return json.dumps(parts, indent=0)
 
 
-def run_files_setting(task: PlannedTask) -> str:
+def run_files_setting(task: PlannedTask, workload: Workload) -> str:
     """What the RUN_FILES setting of a task says, for `run_files.py` on the node.
 
-    Batch expands `$VAR` and `%VAR%` within settings (documented), so these two letters are escaped.
+    Batch expands `$VAR` and `%VAR%` within settings (documented), so these two letters are escaped. For the
+    same reason the workload's environment is in here and is no setting of its own.
     """
-    files = [_run_file(file) for file in task.files]
-    text = json.dumps({"files": files}, ensure_ascii=True, separators=(",", ":"))
+    files = [{**_run_file(file), "minutes": workload.file_minutes} for file in task.files]
+    content = {"environment": _environment(workload), "files": files}
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return text.replace("$", "\\u0024").replace("%", "\\u0025")
+
+
+def _environment(workload: Workload) -> list[str]:
+    return [f"{name}={value}" for name, value in workload.environment.items()]
 
 
 def _run_file(file: PlannedFile) -> dict[str, Any]:
@@ -265,16 +273,18 @@ def _crowded(files: Iterable[tuple[str, FileRun]]) -> set[str]:
 
 
 def _chunks(
-    files: Sequence[tuple[InputFile, FileRun]], files_per_task: int
+    files: Sequence[tuple[InputFile, FileRun]], files_per_task: int, taken: int
 ) -> Iterator[list[tuple[InputFile, FileRun]]]:
-    """The files, at most so many at a time and at most so many that RUN_FILES can carry them."""
+    """The files, at most so many at a time and at most so many that RUN_FILES can carry them, beside the
+    characters that are `taken` in it.
+    """
     chunk: list[tuple[InputFile, FileRun]] = []
-    length = 0
+    length = taken
     for file, run in files:
-        size = len(json.dumps([file.key, run.command, run.outputs, run.patterns])) * 2 + 200
+        size = len(json.dumps([file.key, run.command, run.outputs, run.patterns])) * 2 + 220
         if chunk and (len(chunk) == files_per_task or length + size > LONGEST_RUN_FILES):
             yield chunk
-            chunk, length = [], 0
+            chunk, length = [], taken
         chunk.append((file, run))
         length += size
     if chunk:

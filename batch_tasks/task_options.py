@@ -36,6 +36,8 @@ from batch_tasks.registry import registry_by_identity
 from batch_tasks.workload import RUNNER, Workload
 
 COMMAND_LINE = f"python3 -I {RUNNER}"
+SLACK = timedelta(minutes=10)
+"""For what a task does beside its commands, whose time `run_files.py` limits: it reads all outputs once."""
 RETENTION = timedelta(hours=1)
 """How long a task's files stay on the node: on one that serves many tasks, Batch's 7 days fill the disk."""
 _MERGE_ANYWAY = ExitConditions(default=ExitOptions(dependency_action=DependencyAction.SATISFY))
@@ -85,18 +87,15 @@ def task_options(task: PlannedTask, workload: Workload, urls: NodeUrls) -> Batch
     """What we ask Batch for, to run the workload (its merge for a task that merges) on the files. Pure."""
     merging = workload.merging if task.is_merge else None
     workload = merging or workload
-    minutes = workload.file_minutes * len(task.files)
+    minutes = timedelta(minutes=workload.file_minutes * len(task.files))
     return BatchTaskCreateOptions(
         id=task.task_id,
         command_line=COMMAND_LINE,
         resource_files=list(_resource_files(task, workload, urls)),
         output_files=list(_output_files(task, urls)),
-        environment_settings=[
-            EnvironmentSetting(name=RUN_FILES, value=run_files_setting(task)),
-            *(EnvironmentSetting(name=name, value=value) for name, value in workload.environment.items()),
-        ],
+        environment_settings=[EnvironmentSetting(name=RUN_FILES, value=run_files_setting(task, workload))],
         constraints=BatchTaskConstraints(
-            max_wall_clock_time=timedelta(minutes=minutes),
+            max_wall_clock_time=minutes + SLACK,
             retention_time=RETENTION,
             max_task_retry_count=workload.retries,
         ),

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 PART = "part"
 PLACEHOLDERS = ("input", "name", "stem", "suffix", "output", PART)
 
-_FIELD = re.compile(r"(?P<shell>\$\{[^}]*\})|\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
+FIELD = re.compile(r"(?P<shell>\$\{[^}]*\})|\{\{(?P<literal>\w+)\}\}|\{(?P<name>\w+)\}")
 _MAY_MISLEAD = re.compile(r"[-+@]|.*[:=]", re.DOTALL)
 
 
@@ -32,7 +32,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         text = values[found["name"]]
         return re.sub(r"([*?[])", r"[\1]", text) if literal else text
 
-    return _FIELD.sub(value, template)
+    return FIELD.sub(value, template)
 
 
 def shell_line(template: str, values: Mapping[str, str]) -> str:
@@ -49,34 +49,18 @@ def shell_line(template: str, values: Mapping[str, str]) -> str:
         begins_word = found.start() == 0 or template[found.start() - 1].isspace()
         return shlex.quote(f"./{text}" if begins_word and _MAY_MISLEAD.match(text) else text)
 
-    return _FIELD.sub(value, template)
+    return FIELD.sub(value, template)
 
 
 def template_problems(what: str, template: str, known: set[str]) -> Iterator[str]:
     """A sentence for each field of the template that is not among the known placeholders."""
-    for found in _FIELD.finditer(template):
+    for found in FIELD.finditer(template):
         name = found["name"]
         if name is not None and name not in known:
             listed = ", ".join(f"{{{field}}}" for field in PLACEHOLDERS if field in known)
             yield f"The {what} has {{{name}}}, none of {listed}. Write {{{{{name}}}}} for the text itself."
 
 
-def quoted_fields(command: str) -> Iterator[str]:
-    """The fields that stand inside shell quotes, where our own quoting would be undone."""
-    quote = ""
-    position = 0
-    fields = {found.start(): found for found in _FIELD.finditer(command)}
-    while position < len(command):
-        found = fields.get(position)
-        letter = command[position]
-        if found is not None:
-            if quote and found["name"] in PLACEHOLDERS:
-                yield found["name"]
-            position = found.end()
-            continue
-        if letter == "\\" and quote != "'":
-            position += 2
-            continue
-        if letter in "'\"" and quote in {"", letter}:
-            quote = "" if quote else letter
-        position += 1
+def shell_command(command: str) -> str:
+    """A shell line as a Batch command line, which is split like a shell's but run by none (documented)."""
+    return "/bin/sh -c '" + command.replace("'", "'\"'\"'") + "'"

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from batch_tasks.shell_reading import misplaced_fields
 from batch_tasks.templates import (
     PART,
     PLACEHOLDERS,
     filled,
     is_pattern,
-    quoted_fields,
+    shell_command,
     shell_line,
     template_problems,
 )
@@ -106,7 +107,7 @@ class Workload:
         start_task: what prepares a node.
         container_image: runs the commands within a container of this image, which must hold `python3`.
         merge: what is made of all files together.
-        file_minutes: how long one file may take before its task is ended.
+        file_minutes: how long the command for one file may take before it is ended.
         retries: how often Batch runs a failed task again.
     """
 
@@ -152,9 +153,19 @@ class Workload:
     def problems(self) -> list[str]:
         """What is wrong with the workload itself, in sentences; empty when it can run."""
         found = [*self._command_problems(), *self._node_file_problems(), *self._environment_problems()]
-        if self.start_task and len(self.start_task.command) > LONGEST_COMMAND:
-            found.append(f"The command that prepares a node is over {LONGEST_COMMAND} characters long.")
-        return found + self._merge_problems()
+        return [*found, *self._start_task_problems(), *self._merge_problems()]
+
+    def _start_task_problems(self) -> Iterator[str]:
+        """What is sent is a command line of Batch's, in which each `'` takes five characters."""
+        if self.start_task is None:
+            return
+        length = len(shell_command(self.start_task.command))
+        if length > LONGEST_COMMAND:
+            yield (
+                f"The command that prepares a node has {length} characters as it is sent, five for each ' in "
+                f"it; {LONGEST_COMMAND} may be."
+            )
+        yield from _untellable("The command that prepares a node", self.start_task.command)
 
     def _merge_problems(self) -> list[str]:
         if self.merge is None or self.merging is None:
@@ -178,26 +189,27 @@ class Workload:
                 found.append(
                     f"The output {text!r} must lie in the folder the command runs in: no '/' first, no '..'."
                 )
-        found += [
-            f"The command has quotes around {{{name}}}: take them away, it is quoted already."
-            for name in quoted_fields(self.command)
-        ]
+            found.extend(_untellable(f"The output {text!r}", text))
+        found += [f"The output {text!r} is named twice." for text in _repeated(self.outputs)]
+        found += dict.fromkeys(misplaced_fields(self.command))
+        found += _untellable("The command", self.command)
         if len(self.command) > LONGEST_COMMAND:
             found.append(f"The command has {len(self.command)} characters; {LONGEST_COMMAND} may be.")
         return found
 
     def _node_file_problems(self) -> Iterator[str]:
-        count = Counter(path.name for path in self.shipped)
+        names = [path.name for path in self.shipped]
         for path in self.shipped:
             if not path.is_file():
                 yield f"The file {str(path)!r} to ship to the nodes does not exist, or is no file."
             if path.name in TAKEN_ON_NODES:
                 yield f"The file {str(path)!r} cannot be shipped under a name that every task uses itself."
-        for name in (name for name, times in count.items() if times > 1):
-            yield f"{count[name]} files to ship are called {name!r}: they would replace one another."
+        for name in _repeated(names):
+            yield f"{names.count(name)} files to ship are called {name!r}: they would replace one another."
 
     def _environment_problems(self) -> Iterator[str]:
-        for name in self.environment:
+        for name, value in self.environment.items():
+            yield from _untellable(f"The environment variable {name!r}", value)
             if not _VARIABLE.fullmatch(name):
                 yield f"The environment variable {name!r} must be of letters, digits and '_', no digit first."
             elif name in _OUR_VARIABLES or name.startswith("AZ_BATCH_"):
@@ -210,6 +222,10 @@ class Workload:
             f"The output of {name!r} gets a name of over {LONGEST_FILE_NAME} bytes: shorten the input's."
             for output in (*run.outputs, run.part)
             if any(len(os.fsencode(part)) > LONGEST_FILE_NAME for part in output.split("/"))
+        ]
+        found += [
+            f"Two outputs of {name!r} would be called {path!r}: name them apart."
+            for path in _repeated([str(PurePosixPath(output)) for output in run.outputs])
         ]
         if len(run.command) > LONGEST_COMMAND:
             found.append(
@@ -224,3 +240,17 @@ class Workload:
         if in_command and self.merge:
             known.add(PART)
         return known
+
+
+def _repeated(texts: Sequence[str]) -> list[str]:
+    return [text for text, times in Counter(texts).items() if times > 1]
+
+
+def _untellable(what: str, text: str) -> Iterator[str]:
+    """A sentence if no process can be told the text."""
+    try:
+        fine = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        fine = False
+    if not fine:
+        yield f"{what} holds a character that no process can be told, such as NUL: take it out."

@@ -21,7 +21,7 @@ from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
 from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
 from batch_tasks.find_earlier_work import find_earlier_work
-from batch_tasks.inputs import Look, find_inputs, not_looked
+from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
 from batch_tasks.money.bill import billed
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
@@ -33,6 +33,7 @@ from batch_tasks.pre_flight.refusals import refusals_explained
 from batch_tasks.provision_pool import pool_by_id, provision_pool
 from batch_tasks.report import FinishedTask, RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.stage import log
 from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
@@ -67,6 +68,7 @@ def run_workload(
             stack.enter_context(signed_in(found))
             stack.enter_context(refusals_explained(found))
             plan = plan_run(workload, input_files, options)
+        _say_what_is_left_out(plan, options.output_dir)
         files = sum(1 for _ in plan.files)
         with told_if_refused(workload.name, files):
             pre_flight(plan, options.pool, asked_for=options.check_only)
@@ -74,6 +76,15 @@ def run_workload(
             tag_alone(workload.name, files, "outcome:checked")
             return nothing_run(plan, options.output_dir)
         return _run_planned(plan, options)
+
+
+def _say_what_is_left_out(plan: RunPlan, output_dir: str) -> None:
+    if plan.left_out:
+        log().warning(
+            "%d files in the output folder %r are taken for outputs, not for inputs.",
+            plan.left_out,
+            output_dir,
+        )
 
 
 def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
@@ -127,8 +138,9 @@ def plan_run(
         InputError: with all problems of workload, inputs and output folder.
     """
     problems = workload.problems()
+    outputs = Outputs(Path(options.output_dir))
     try:
-        inputs = find_inputs(input_files, look)
+        inputs = find_inputs(input_files, look, outputs)
     except InputError as error:
         raise InputError([*problems, *error.problems, *_output_problems(options)]) from None
     if not problems:
@@ -141,8 +153,8 @@ def plan_run(
     tasks = plan_tasks(workload, inputs, options.files_per_task)
     expires = now + timedelta(hours=options.pool.max_hours)
     kept, identity = options.clean_up.kept, options.pool.identity
-    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity)
-    problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
+    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity, outputs.left_out)
+    problems = [*plan_problems(tasks, workload), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)
     return plan

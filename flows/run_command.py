@@ -31,9 +31,9 @@ Command = Annotated[
     str,
     parameter(
         "Command",
-        "A shell line that runs for each file, in a folder that holds it: {input} is the file's name, {stem} "
-        "and {suffix} its parts, {output} is the first of the outputs. They are quoted for the shell: put no "
-        "quotes around them. {{word}} is a literal {word}. Shipped files are in the folder "
+        "A shell line that runs for each file, in a folder that holds it: {input} or {name} is the file's "
+        "name, {stem} and {suffix} are its parts, {output} is the first of the outputs. They are quoted for "
+        "the shell: put no quotes around them. {{word}} is a literal {word}. Shipped files are in the folder "
         '"$TASK_FILES_DIR".',
         min_length=1,
     ),
@@ -71,7 +71,7 @@ Environment = Annotated[
     ),
 ]
 FileMinutes = Annotated[
-    float, parameter("Minutes per file", "A task is ended after so many for each of its files.", gt=0)
+    float, parameter("Minutes per file", "The command for a file is ended after so many.", gt=0, le=9600)
 ]
 Retries = Annotated[int, parameter("Retries", "How often Batch runs a failed task again.", ge=0, le=100)]
 

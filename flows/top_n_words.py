@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
+from pydantic import AfterValidator
 
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RetryOptions, RunOptions
 from batch_tasks.report import RunReport
@@ -29,11 +32,23 @@ from flows.run_history import run_name
 NODE_SCRIPTS = Path(__file__).resolve().parent.parent / "node"
 
 
-def top_n_words_workload(n: int, *, merge: bool = False) -> Workload:
-    """Writes `<stem>_OUTPUT<suffix>`, the `n` most frequent words, for each text file; with `merge` also
-    `TOP_WORDS.txt`, those of all files together.
+def text_encoding(name: str) -> str:
+    """Python's name of a text encoding; raises ValueError if it knows none of that name."""
+    try:
+        "".encode(name)  # refuses what encodes no text, such as base64
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"{name!r} is no text encoding that Python knows, such as utf-16 or cp1252"
+        ) from None
+
+
+def top_n_words_workload(n: int, *, merge: bool = False, encoding: str = "utf-8") -> Workload:
+    """Writes `<stem>_OUTPUT<suffix>`, the `n` most frequent words, for each text file in that encoding; with
+    `merge` also `TOP_WORDS.txt`, those of all files together. Outputs are UTF-8.
     """
-    count = f'python3 -I "$TASK_FILES_DIR/top_n_words.py" --n {n} --output {{output}}'
+    read = f"--n {n} --encoding {shlex.quote(encoding)}"
+    count = f'python3 -I "$TASK_FILES_DIR/top_n_words.py" {read} --output {{output}}'
     add_up = f'python3 -I "$TASK_FILES_DIR/merge_counts.py" --n {n} --output {{output}} -- {{input}}'
     return Workload(
         name="top-n-words",
@@ -58,6 +73,11 @@ def top_n_words(
     merge: Annotated[  # noqa: FBT002  a switch in the form
         bool, parameter("All files together", "Also the N most frequent words of all files together.")
     ] = False,
+    encoding: Annotated[
+        str,
+        parameter("Encoding", "Of the text files, as Python calls it, such as utf-16 or cp1252."),
+        AfterValidator(text_encoding),
+    ] = "utf-8",
     output_dir: OutputDir = "output",
     files_per_task: FilesPerTask = 1,
     download: Download = True,  # noqa: FBT002
@@ -77,4 +97,6 @@ def top_n_words(
         retry=retry,
         check_only=check_only,
     )
-    return run_workload(top_n_words_workload(n, merge=merge), input_files, options, account)
+    return run_workload(
+        top_n_words_workload(n, merge=merge, encoding=encoding), input_files, options, account
+    )

@@ -3,17 +3,18 @@
 One idea: file names and commands arrive in the environment variable RUN_FILES, so that no name ever stands on
 a Batch command line, and one file's failure never costs another its outcome. RUN_FILES is JSON:
 
-    {"files": [{"name": "a b.txt",               the file's own name, given back to it in a folder of its own
+    {"environment": ["LANG=C.UTF-8"],            what the commands see beside the settings of the task
+     "files": [{"name": "a b.txt",               the file's own name, given back to it in a folder of its own
                 "fetched": "inputs/0",           where the Batch service put it
                 "command": "wc -w 'a b.txt' >n", for /bin/sh, run in that folder
+                "minutes": 60,                   how long it may take
                 "outputs": [{"find": "n", "keep": "outputs/0/n"},         this very file
-                            {"glob": "**/*.gz", "keep": "outputs/0/gz"}]  at least one, folders kept
-               }]}
+                            {"glob": "**/*.gz", "keep": "outputs/0/gz"}]}]}  at least one, folders kept
 
 All paths are relative: `find` and `glob` to the file's folder, the others to the task's working directory. A
 glob leaves out the input. Commands also see FILE_NAME and TASK_FILES_DIR, the absolute path of the working
-directory. What a command leaves running is killed when the command ends. After each file `result.json` tells
-the outcome of the files so far: {"files": [...]}, each as in `Outcome`.
+directory. What a command leaves running is killed when the command ends or its time does. After each file
+`result.json` tells the outcome of the files so far: {"files": [...]}, each as in `Outcome`.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from subprocess import PIPE, Popen
-from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 WRONG_RUN_FILES = 64  # this and the next two are exit codes
 UNUSABLE_DIRECTORY = 73
@@ -53,12 +53,7 @@ class WrongRunFiles(Exception):
     """RUN_FILES is not as this module's docstring says; the text names the place."""
 
 
-class Missing(Exception):
-    """A file's input or output is not there."""
-
-
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """A file, or a pattern of files, in the file's folder, and the path to keep it under."""
 
     pattern: str
@@ -66,13 +61,13 @@ class Output:
     keep: Path
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """One file to run a command for."""
 
     name: str
     fetched: str
     command: str
+    minutes: float
     outputs: list[Output]
 
 
@@ -89,30 +84,34 @@ class Outcome:
     outputs: list[dict[str, str | int]] = field(default_factory=list)  # keep, size (bytes), md5 (hexadecimal)
 
 
-def parse(run_files: str | None) -> list[File]:
-    """RUN_FILES as files, or WrongRunFiles."""
-    if run_files is None:
-        raise WrongRunFiles("RUN_FILES is not set")
+def parse(run_files: str) -> tuple[list[File], dict[str, str]]:
+    """RUN_FILES as files and the environment of their commands, or WrongRunFiles."""
     try:
         content = json.loads(run_files)
     except ValueError as error:
-        raise WrongRunFiles(f"RUN_FILES is not JSON: {error}") from None
-    (entries,) = members(content, "RUN_FILES", "files")
-    files = [file_of(*item) for item in items(entries, "RUN_FILES.files", may_be_empty=False)]
+        raise WrongRunFiles(f"RUN_FILES is not set, or not JSON: {error}") from None
+    settings, entries = members(content, "RUN_FILES", "environment", "files")
+    texts = [string_of(*item) for item in items(settings, "RUN_FILES.environment")]
+    files = [file_of(*item) for item in items(entries, "RUN_FILES.files")]
+    if not files:
+        raise WrongRunFiles("RUN_FILES.files is empty")
     in_use = {FOLDERS.name, RESULT.name} | {Path(file.fetched).parts[0] for file in files}
     for keep in (output.keep for file in files for output in file.outputs):
         if keep.parts[0] in in_use:
             raise WrongRunFiles(f"RUN_FILES keeps {str(keep)!r} where inputs or results of its own are")
-    return files
+    return files, {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 def file_of(entry: Any, where: str) -> File:
     """One entry of `files`."""
-    name, fetched, command, outputs = members(entry, where, "name", "fetched", "command", "outputs")
+    name, fetched, command, minutes, outputs = members(entry, where, *File._fields)
     if "/" in string_of(name, f"{where}.name") or name in {".", ".."}:
         raise WrongRunFiles(f"{where}.name must be a file name, not {name!r}")
-    found = [output_of(*item) for item in items(outputs, f"{where}.outputs", may_be_empty=True)]
-    return File(name, path_of(fetched, f"{where}.fetched"), string_of(command, f"{where}.command"), found)
+    if type(minutes) not in {int, float} or not minutes > 0:
+        raise WrongRunFiles(f"{where}.minutes must be a number over 0, not {minutes!r}")
+    found = [output_of(*item) for item in items(outputs, f"{where}.outputs")]
+    fetched = path_of(fetched, f"{where}.fetched")
+    return File(name, fetched, string_of(command, f"{where}.command"), minutes, found)
 
 
 def output_of(entry: Any, where: str) -> Output:
@@ -129,10 +128,10 @@ def members(value: Any, where: str, *names: str) -> list[Any]:
     return [value[name] for name in names]
 
 
-def items(value: Any, where: str, *, may_be_empty: bool) -> list[tuple[Any, str]]:
+def items(value: Any, where: str) -> list[tuple[Any, str]]:
     """The items of a JSON list, each with its place."""
-    if not isinstance(value, list) or not (value or may_be_empty):
-        raise WrongRunFiles(f"{where} must be a list{'' if may_be_empty else ', not empty'}")
+    if not isinstance(value, list):
+        raise WrongRunFiles(f"{where} must be a list")
     return [(item, f"{where}[{index}]") for index, item in enumerate(value)]
 
 
@@ -159,13 +158,15 @@ class Command:
     """
 
     def __init__(self) -> None:
-        """Nothing runs yet."""
-        self.stopped_by = self.group = 0
+        self.stopped_by, self.group, self.expired = 0, 0, False
         self.guard = Popen([*SHELL, GUARD], stdin=PIPE, start_new_session=True)
 
-    def stop(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Handle a signal that ends the task: the command dies now, the outcome is still told."""
-        self.stopped_by = signal_number
+    def stop(self, number: int, _frame: object) -> None:
+        """Handle a signal that ends the task, or the command's time: it dies now, its outcome is told."""
+        if number == signal.SIGALRM:
+            self.expired = True
+        else:
+            self.stopped_by = number
         self.kill_group()
 
     def kill_group(self) -> None:
@@ -175,24 +176,23 @@ class Command:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.group, signal.SIGKILL)
 
-    def run(self, command: str, folder: Path, environment: dict[str, str]) -> tuple[int, bytes]:
+    def run(self, file: File, folder: Path, env: dict[str, str]) -> tuple[int, bytes]:
         """Run it to its end; the exit code, -n for signal n, and the last bytes of its stderr."""
+        self.expired = False
         reader, writer = os.pipe()
         tail = bytearray()
         copying = threading.Thread(target=pass_on, args=(reader, tail), daemon=True)
         copying.start()
-        line, to_guard = [*SHELL, GUARDED, "sh", command], self.guard.stdin
+        line, to_guard = [*SHELL, GUARDED, "sh", file.command], self.guard.stdin
         assert to_guard is not None
-        try:
-            process = Popen(
-                line, cwd=folder, env=environment, stdin=to_guard, stderr=writer, start_new_session=True
-            )
-        finally:
-            os.close(writer)
+        with os.fdopen(writer, "wb") as stderr:
+            process = Popen(line, cwd=folder, env=env, stdin=to_guard, stderr=stderr, start_new_session=True)
         self.group = process.pid
         if self.stopped_by:  # the signal came before the group was known
             self.kill_group()
+        signal.setitimer(signal.ITIMER_REAL, file.minutes * 60)
         code = process.wait()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self.kill_group()
         self.group = 0
         with contextlib.suppress(BrokenPipeError):
@@ -226,8 +226,8 @@ def outcome_of(file: File, folder: Path, command: Command) -> Outcome:
     outcome, began = Outcome(file.name), time.monotonic()
     try:
         place_input(file, folder)
-        environment = {**os.environ, "FILE_NAME": file.name, "TASK_FILES_DIR": str(Path.cwd())}
-        code, tail = command.run(file.command, folder, environment)
+        env = {**os.environ, "FILE_NAME": file.name, "TASK_FILES_DIR": str(Path.cwd())}
+        code, tail = command.run(file, folder, env)
         outcome.exit_code = code if code >= 0 else SIGNALLED - code
         outcome.stderr_tail = tail.decode(errors="replace")
         if code == 0:
@@ -235,8 +235,9 @@ def outcome_of(file: File, folder: Path, command: Command) -> Outcome:
             outcome.state = "succeeded"
             shutil.rmtree(folder, ignore_errors=True)  # the scratch of many files would fill the node's disk
         else:
-            outcome.reason = reason_of(code, command.stopped_by)
-    except (Missing, OSError) as error:
+            late = command.expired and not command.stopped_by
+            outcome.reason = f"over {file.minutes:g} min" if late else reason_of(code, command.stopped_by)
+    except OSError as error:
         outcome.reason = str(error)
     outcome.seconds = round(time.monotonic() - began, 3)
     return outcome
@@ -252,9 +253,9 @@ def reason_of(code: int, stopped_by: int) -> str:
 
 
 def place_input(file: File, folder: Path) -> None:
-    """Give the fetched file its own name in a fresh folder; raises Missing."""
+    """Give the fetched file its own name in a fresh folder; raises FileNotFoundError."""
     if not Path(file.fetched).is_file():
-        raise Missing(f"input {file.fetched!r} was not fetched")
+        raise FileNotFoundError(f"input {file.fetched!r} was not fetched")
     folder.mkdir(parents=True)
     try:
         os.link(file.fetched, folder / file.name)  # costs nothing, leaves the file for another try
@@ -263,7 +264,7 @@ def place_input(file: File, folder: Path) -> None:
 
 
 def find_outputs(file: File, folder: Path) -> list[tuple[Path, Path]]:
-    """Where each output is and where it is to be kept; raises Missing."""
+    """Where each output is and where it is to be kept; raises FileNotFoundError."""
     pairs = []
     for output in file.outputs:
         names = [output.pattern]
@@ -274,7 +275,7 @@ def find_outputs(file: File, folder: Path) -> list[tuple[Path, Path]]:
         found = [name for name in names if (folder / name).is_file()]
         if not found:
             what = "no output matches" if output.is_glob else "no output"
-            raise Missing(f"{what} {output.pattern!r}")
+            raise FileNotFoundError(f"{what} {output.pattern!r}")
         pairs += [(folder / name, output.keep / name if output.is_glob else output.keep) for name in found]
     return pairs
 
@@ -323,12 +324,13 @@ def run_files(files: list[File], command: Command) -> list[Outcome]:
 def main() -> int:
     """Do what RUN_FILES says; the exit code: 0, of a single failed file its command's own, of several 1."""
     try:
-        files = parse(os.environ.get("RUN_FILES"))
+        files, environment = parse(os.environ.get("RUN_FILES", ""))
     except WrongRunFiles as error:
         print(f"run_files: {error}", file=sys.stderr)
         return WRONG_RUN_FILES
+    os.environ.update(environment)
     command = Command()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, command.stop)
     try:
         outcomes = run_files(files, command)

@@ -1,21 +1,27 @@
 """The README tells the truth: its commands run, their output is as shown, its links and names exist.
 
 A block marked `sh` is run as it stands, line by line. One marked `sh azure` is run with the account that its
-`export` lines name exchanged for a local one. A block marked `text` behind a command is what it prints, where
-`...` leaves lines out, and ids and times may differ.
+`export` lines name exchanged for a local one; `sh videos` where there is a folder of videos; `sh emulator`
+until Ctrl-C; `sh prefect` by the tests of the deployments. A block marked `text` behind a command is what it
+prints, where `...` leaves lines out, and ids and times may differ.
 """
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
 from azure.identity._constants import EnvironmentVariables
 
 from batch_tasks.settings import Account
 from tests.test_architecture import OURS
+from tests.workloads.media import duration, make_video, needs_ffmpeg
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -45,7 +51,18 @@ COMMANDS = [
     for line in block.lines
     if line != RUNS_THIS_TEST
 ]
-AZURE = [block for block in blocks(README) if block.tags == ("sh", "azure")]
+
+
+def tagged(tag: str) -> list[Block]:
+    """The blocks of commands that need something of their own."""
+    return [block for block in blocks(README) if block.tags == ("sh", tag)]
+
+
+def test_every_block_of_commands_is_run_by_some_test() -> None:
+    assert {block.tags for block in blocks(README) if block.tags[:1] == ("sh",)} == {
+        ("sh",),
+        *(("sh", tag) for tag in ("azure", "prefect", "videos", "emulator")),
+    }
 
 
 def environment() -> dict[str, str]:
@@ -55,11 +72,11 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(command: str, env: dict[str, str]) -> str:
+def run(command: str, env: dict[str, str], folder: Path = ROOT) -> str:
     done = subprocess.run(
         ["sh", "-c", command],
         check=False,
-        cwd=ROOT,
+        cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -91,7 +108,7 @@ def test_a_command_of_the_readme_works_and_prints_what_is_shown(command: str, bl
         assert without_what_varies(part.removesuffix("\n...")) in printed
 
 
-@pytest.mark.parametrize("block", AZURE)
+@pytest.mark.parametrize("block", tagged("azure"))
 def test_the_commands_for_azure_work_on_the_account_of_the_environment(
     block: Block, account_in_environment: Account, prefect_server: str
 ) -> None:
@@ -103,7 +120,60 @@ def test_the_commands_for_azure_work_on_the_account_of_the_environment(
     assert commands != []
     for command in commands:
         printed = run(command, {**environment(), "PREFECT_API_URL": prefect_server})
-        assert f"Running on Batch account {account_in_environment.batch_account!r}" in printed
+        assert f" Batch account {account_in_environment.batch_account!r}" in printed
+
+
+@pytest.mark.prefect_server
+@needs_ffmpeg
+def test_the_commands_for_videos_make_sounds_of_those_in_the_folder(tmp_path: Path) -> None:
+    (block,) = tagged("videos")
+    for entry in ROOT.iterdir():
+        if entry.name not in {"output", "videos"}:
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "videos").mkdir()
+    make_video(tmp_path / "videos" / "clip.mp4")
+    for command in block.lines:
+        run(command, environment(), tmp_path)
+    assert duration(tmp_path / "output" / "clip.mp3") == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_emulator_signs_in_who_has_the_settings_it_prints_until_ctrl_c() -> None:
+    (block,) = tagged("emulator")
+    (command,) = block.lines
+    with subprocess.Popen(
+        command.split(),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        settings: dict[str, str] = {}
+        while (
+            not {"AZURE_BATCH_ACCOUNT", "AZURE_BATCH_ACCESS_KEY", "AZURE_BATCH_ENDPOINT"} <= settings.keys()
+        ):
+            line = process.stdout.readline()
+            assert line, "the emulator ended"
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").strip().partition("=")
+                settings[name] = "".join(shlex.split(value))
+        key = AzureNamedKeyCredential(settings["AZURE_BATCH_ACCOUNT"], settings["AZURE_BATCH_ACCESS_KEY"])
+        with BatchClient(settings["AZURE_BATCH_ENDPOINT"], key) as client:
+            assert list(client.list_pools()) == []
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_every_page_of_the_documentation_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    new = {ROOT / "README.md"}
+    while new:
+        reached |= new
+        linked = {(page.parent / link).resolve() for page in new for link in links_of(page)}
+        pages = {page for link in linked for page in (link.glob("*.md") if link.is_dir() else [link])}
+        new = {page for page in pages if page.suffix == ".md"} - reached
+    assert set(PAGES) - reached == set()
 
 
 def test_make_test_is_what_continuous_integration_runs() -> None:
@@ -118,11 +188,15 @@ def test_the_verbs_of_make_that_are_mentioned_exist() -> None:
     assert verbs <= targets
 
 
+def links_of(page: Path) -> list[str]:
+    """What the page links to in this project."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8"))
+    return [link for link in links if "://" not in link]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8"))
-    local = [link for link in links if "://" not in link]
-    assert [link for link in local if not (page.parent / link).exists()] == []
+    assert [link for link in links_of(page) if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

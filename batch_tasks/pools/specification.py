@@ -23,6 +23,7 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.scaling import EVALUATION, scaling
 from batch_tasks.registry import registry_by_identity
+from batch_tasks.templates import shell_command
 from batch_tasks.workload import Image, StartTask, Workload
 
 
@@ -62,11 +63,6 @@ def node_settings(workload: Workload, pool: PoolOptions, image: Image) -> dict[s
 def metadata_items(metadata: Mapping[str, str]) -> list[BatchMetadataItem]:
     """Metadata as Batch takes it."""
     return [BatchMetadataItem(name=name, value=value) for name, value in metadata.items()]
-
-
-def shell_command(command: str) -> str:
-    """A shell line as a Batch command line, which is split like a shell's but run by none (documented)."""
-    return "/bin/sh -c '" + command.replace("'", "'\"'\"'") + "'"
 
 
 def _container_configuration(workload: Workload, identity: str) -> BatchContainerConfiguration | None:

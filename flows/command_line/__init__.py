@@ -25,6 +25,9 @@ def top_n_words(arguments: Sequence[str] | None = None) -> int:
         default=None,
         help="also write TOP_WORDS.txt, the most frequent words of all files together",
     )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of the files, as Python calls it (default: utf-8)"
+    )
     options = parser.parse_args(arguments)
     _before_prefect(verbose=options.verbose)
 
@@ -33,9 +36,11 @@ def top_n_words(arguments: Sequence[str] | None = None) -> int:
 
     return run_here(
         module.top_n_words,
-        lambda parameters: module.top_n_words_workload(parameters["n"], merge=parameters["merge"]),
+        lambda checked: module.top_n_words_workload(
+            checked["n"], merge=checked["merge"], encoding=checked["encoding"]
+        ),
         options,
-        given={"n": options.n, "merge": options.merge},
+        given={"n": options.n, "merge": options.merge, "encoding": options.encoding},
     )
 
 
@@ -51,7 +56,9 @@ def transcode_media(arguments: Sequence[str] | None = None) -> int:
         "--audio-format", metavar="FORMAT", help="mp3, m4a, ogg, opus, flac or wav (default: mp3)"
     )
     parser.add_argument(
-        "--bit-rate", metavar="KBIT", help="kbit/s of sound; flac and wav ignore it (default: 192)"
+        "--bit-rate",
+        metavar="KBIT",
+        help="kbit/s of sound; flac and wav ignore it, opus has 256 at most (default: 192)",
     )
     options = parser.parse_args(arguments)
     _before_prefect(verbose=options.verbose)
@@ -94,7 +101,8 @@ def _run_command_parser() -> argparse.ArgumentParser:
         "--command",
         required=True,
         metavar="LINE",
-        help="a shell line with {input}, {stem}, {suffix} and {output}, which are quoted for the shell",
+        help="a shell line: {input} or {name} is the file's name, {stem} and {suffix} its parts, {output} "
+        "the first output; they are quoted for the shell, and {{word}} is a literal {word}",
     )
     add(
         "--output",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batch_tasks.errors import InputError
-from batch_tasks.inputs import find_inputs, not_looked
+from batch_tasks.inputs import Outputs, find_inputs, not_looked
 from batch_tasks.stored_inputs import StoredFile, StoredPlace, stored_place, unsigned
 
 
@@ -60,6 +60,33 @@ class TestKeys:
     def test_any_legal_name_is_kept_as_it_is(self, name: str) -> None:
         Path(name).write_text("x")
         assert keys(f"./{name}") == [name]
+
+
+@pytest.mark.usefixtures("folder")
+class TestOutputs:
+    def test_files_of_the_output_folder_are_not_taken_from_around_it(self) -> None:
+        outputs = Outputs(Path("texts"))
+        assert [file.key for file in find_inputs(["."], outputs=outputs)] == [
+            "a.txt",
+            "b.txt",
+            "other/texts/a.txt",
+        ]
+        assert outputs.left_out == 2
+        assert [file.key for file in find_inputs(["**/c.txt", "a.txt"], outputs=Outputs(Path("other")))] == [
+            "texts/deep/c.txt",
+            "a.txt",
+        ]
+
+    @pytest.mark.parametrize("source", ["texts", "texts/**/*.txt", "texts/deep", "texts/deep/c.txt"])
+    def test_they_are_where_they_are_asked_for(self, source: str) -> None:
+        outputs = Outputs(Path("./texts"))
+        assert "c.txt" in [Path(file.key).name for file in find_inputs([source], outputs=outputs)]
+        assert outputs.left_out == 0
+
+    @pytest.mark.parametrize("source", ["other", "**/other/texts/*.txt"])
+    def test_nothing_but_outputs_is_a_problem(self, source: str) -> None:
+        with pytest.raises(InputError, match="those in the output folder do not count"):
+            find_inputs([source], outputs=Outputs(Path("other/texts").absolute()))
 
 
 @pytest.mark.usefixtures("folder")

@@ -13,8 +13,9 @@ from batch_tasks.naming import RunNames
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan, plan_tasks, run_files_setting
 from batch_tasks.pools.scaling import nodes_wanted
-from batch_tasks.pools.specification import pool_options, shell_command
+from batch_tasks.pools.specification import pool_options
 from batch_tasks.task_options import Identity, NodeUrls, task_options
+from batch_tasks.templates import shell_command
 from batch_tasks.workload import StartTask, Workload
 from tests.signed_in_by_token import IDENTITY
 
@@ -176,11 +177,10 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
             _upload("../std*.txt", f"logs/{task_id}", "taskfailure"),
         ],
         "environmentSettings": [
-            {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0])},
-            {"name": "LANG", "value": "C.UTF-8"},
+            {"name": "RUN_FILES", "value": run_files_setting(chosen.tasks[0], chosen.workload)},
         ],
         "constraints": {
-            "maxWallClockTime": "PT01H30M00S",
+            "maxWallClockTime": "PT01H40M00S",
             "retentionTime": "PT01H00M00S",
             "maxTaskRetryCount": 2,
         },
@@ -221,4 +221,4 @@ def test_a_task_of_several_files_uploads_what_it_has_when_one_fails() -> None:
         _upload("outputs/1-0", "outputs/b.out", "taskcompletion"),
         _upload("outputs/1-1/**/*", "outputs/b.txt.outputs", "taskcompletion"),
     ]
-    assert task["constraints"]["maxWallClockTime"] == "PT02H00M00S"
+    assert task["constraints"]["maxWallClockTime"] == "PT02H10M00S"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_tasks.inputs import InputFile
-from batch_tasks.plan import LONGEST_RUN_FILES, PlannedTasks, plan_tasks, run_files_setting
+from batch_tasks.plan import LONGEST_RUN_FILES, PlannedTasks, plan_problems, plan_tasks, run_files_setting
 from batch_tasks.workload import Workload
 
 
@@ -64,7 +64,7 @@ def test_no_task_gets_more_files_than_its_environment_can_carry() -> None:
     tasks = planned(workload("{name}.out"), *keys, files_per_task=500)
     assert len(tasks) > 1
     assert sum(len(task.files) for task in tasks) == 400
-    assert max(len(run_files_setting(task)) for task in tasks) < LONGEST_RUN_FILES * 1.2
+    assert max(len(run_files_setting(task, workload())) for task in tasks) < LONGEST_RUN_FILES * 1.2
 
 
 @given(
@@ -74,7 +74,7 @@ def test_no_task_gets_more_files_than_its_environment_can_carry() -> None:
 )
 def test_run_files_is_ascii_without_anything_batch_would_expand(name: str) -> None:
     (task,) = planned(workload("{name}.out"), name)
-    text = run_files_setting(task)
+    text = run_files_setting(task, workload())
     assert text.isascii()
     assert not {"$", "%", "\n"} & set(text)
     (entry,) = json.loads(text)["files"]
@@ -83,15 +83,35 @@ def test_run_files_is_ascii_without_anything_batch_would_expand(name: str) -> No
     assert entry["outputs"] == [{"find": f"{name}.out", "keep": "outputs/0-0"}]
 
 
+def test_run_files_carries_the_environment_and_the_time_of_each_file() -> None:
+    chosen = Workload("test", "x", ("{name}.out",), environment={"A": "pa$HOME %PATH%", "B": ""})
+    (task,) = planned(chosen, "a")
+    text = run_files_setting(task, chosen)
+    assert not {"$", "%"} & set(text)
+    assert json.loads(text)["environment"] == ["A=pa$HOME %PATH%", "B="]
+    assert json.loads(text)["files"][0]["minutes"] == 60
+
+
+def test_a_long_environment_leaves_less_room_for_files() -> None:
+    keys = [f"{number:0100}" for number in range(300)]
+    chosen = Workload("test", "x {input}", ("{name}.out",), environment={"A": "x" * 60_000})
+    tasks = planned(chosen, *keys, files_per_task=500)
+    assert sum(len(task.files) for task in tasks) == 300
+    assert max(len(run_files_setting(task, chosen)) for task in tasks) < LONGEST_RUN_FILES * 1.2
+    too_long = Workload("test", "x", ("{name}.out",), environment={"A": "x" * 140_000})
+    (problem,) = plan_problems(planned(too_long, "a"), too_long)
+    assert "and the environment, is longer" in problem
+
+
 def test_run_files_names_patterns_as_globs() -> None:
     (task,) = planned(workload("*.gz"), "a")
-    assert json.loads(run_files_setting(task))["files"][0]["outputs"] == [
+    assert json.loads(run_files_setting(task, workload()))["files"][0]["outputs"] == [
         {"glob": "*.gz", "keep": "outputs/0-0"}
     ]
 
 
 def test_the_setting_fits_the_environment_of_a_real_process() -> None:
     tasks = planned(workload("{name}.out"), *(f"{number:0100}" for number in range(500)), files_per_task=500)
-    longest = max((run_files_setting(task) for task in tasks), key=len)
+    longest = max((run_files_setting(task, workload()) for task in tasks), key=len)
     run = subprocess.run(["/bin/true"], env={"RUN_FILES": longest}, check=False)
     assert run.returncode == 0

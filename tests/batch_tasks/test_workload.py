@@ -111,14 +111,65 @@ def test_an_output_placeholder_needs_an_output_named_outright() -> None:
     assert workload("x > {output}", "*.gz").problems() != []
 
 
-@pytest.mark.parametrize("command", ['sh -c "cat {input}"', "echo 'a {stem}'", 'echo "it\'s {name}"'])
-def test_quotes_around_a_field_are_refused(command: str) -> None:
-    assert any("quotes around" in problem for problem in workload(command, "x").problems())
+MISPLACED = {
+    "quotes around {input}": [
+        'sh -c "cat {input}"',
+        'echo "it\'s {input}"',
+        "echo 'a {input}'",
+        'echo "$(echo "{input}")"',
+        'echo "$(echo a) {input}"',
+        'echo "`echo a` {input}"',
+        'echo "$((1 << 2)) {input}"',
+        "cat <<a\nit's\na\necho '{input}'",
+    ],
+    "{input} within backquotes": ["echo `cat {input}`", 'echo "`cat {input}`"', "echo `cat '{input}'`"],
+    "backslash before {input}": [r"echo \{input}", r'echo "\{input}"'],
+    "{input} in a comment": ["echo a # {input}", "# {input}\ntrue", "(echo a;# it's {input}\n)"],
+    "{input} in a here-document": [
+        "cat <<end > {output}\n{input}\nend",
+        "cat <<-'end' > {output}\n\t{input}\n\tend\n",
+        "cat << a; cat <<b\nx\na\n{input}\nb",
+    ],
+}
 
 
-@pytest.mark.parametrize("command", ["echo \"a\" {input} 'b'", r"echo \"{input}\"", "echo '\"' {input}"])
-def test_quotes_beside_a_field_are_fine(command: str) -> None:
-    assert workload(command, "x").problems() == []
+@pytest.mark.parametrize(
+    ("told", "command"), [(told, line) for told in MISPLACED for line in MISPLACED[told]]
+)
+def test_fields_where_no_quoting_holds_are_refused(told: str, command: str) -> None:
+    (problem,) = workload(command, "x").problems()
+    assert told in problem
+
+
+RIGHT = [
+    "show \"a\" {input} 'b'",
+    r"show \"{input}\"",
+    "show '\"' {input}",
+    'show "$(printf %s {input})"',
+    'show "$(printf %s "$(printf %s {input})")"',
+    'x="$(printf %s {input} | cat)"; show "$x" "it\'s"',
+    "true # don't\nshow {input}",
+    "show a#'b' $# {input}",
+    "show $((1 << 2)) {input}",
+    "show $(( (1 + 2) << 1 )) {input}",
+    "cat <<end >&2\nit's \"\nend\nshow {input}",
+    'x={input}; show "$(cat <<end\n$x\nend\n)" {input}',
+    "(show {input})",
+    r"show \\{input}",
+]
+
+
+@pytest.mark.parametrize("command", RIGHT)
+@pytest.mark.parametrize("name", ['it\'s "a" $(id) `id` \\ #b.txt', "a\nb ) ' .txt"])
+def test_a_command_that_is_accepted_sees_the_name_wherever_it_stands(command: str, name: str) -> None:
+    chosen = workload(command, "x")
+    assert chosen.problems() == []
+    shown = "".join(words_seen_by_a_command(chosen.for_file(name).command))
+    assert name in shown
+
+
+def test_a_here_string_as_bash_has_it_is_no_here_document() -> None:
+    assert workload("cat <<< {input} > {output}\ncat {input}", "x").problems() == []
 
 
 def test_an_output_whose_name_linux_cannot_hold_is_refused_before_anything_runs() -> None:
@@ -183,3 +234,24 @@ def test_environment_settings_that_no_command_could_see_are_refused(name: str) -
 def test_commands_longer_than_batch_takes_are_refused() -> None:
     long = "x" * 32_769
     assert len(Workload("test", long, ("y",), start_task=StartTask(long)).problems()) == 2
+
+
+def test_a_command_that_prepares_nodes_is_measured_as_it_is_sent() -> None:
+    (problem,) = Workload("test", "x", ("y",), start_task=StartTask("'" * 6_600)).problems()
+    assert "33013 characters as it is sent, five for each '" in problem
+    assert Workload("test", "x", ("y",), start_task=StartTask("'" * 6_500)).problems() == []
+
+
+def test_an_output_named_twice_is_refused() -> None:
+    (problem,) = workload("x", "a", "a").problems()
+    assert problem == "The output 'a' is named twice."
+    (problem,) = workload("x", "{stem}.gz", "./{stem}{suffix}.gz").file_problems("a")
+    assert problem == "Two outputs of 'a' would be called 'a.gz': name them apart."
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_what_no_process_can_be_told_is_refused(text: str) -> None:
+    start_task = StartTask(text)
+    chosen = Workload("test", text, (text,), environment={"A": text}, start_task=start_task)
+    assert len(chosen.problems()) == 4
+    assert all("no process can be told" in problem for problem in chosen.problems())

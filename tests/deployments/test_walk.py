@@ -10,6 +10,7 @@ import yaml
 
 from tests.deployments.conftest import COMMANDS, Prefect, until
 from tests.test_readme import ROOT
+from tests.workloads.media import duration, make_video, needs_ffmpeg
 
 pytestmark = pytest.mark.prefect_server
 
@@ -69,6 +70,18 @@ def test_a_run_from_the_command_line_ends_completed_with_outputs_on_disk(
     assert done.returncode == 0, done.stdout
     assert "Completed" in done.stdout
     assert set(outputs_in(tmp_path / "out")) == expected_outputs()
+
+
+@needs_ffmpeg
+def test_the_deployment_for_videos_makes_sounds_of_them(prefect: Prefect, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for name, seconds in (("a b.mp4", 1.0), ("c.mp4", 0.6)):
+        make_video(tmp_path / "videos" / name, seconds)
+    given = {"input_files": [str(tmp_path / "videos" / "*.mp4")], "output_dir": str(tmp_path / "out")}
+    run = prefect.ended(prefect.start("transcode-media/local", **given))
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    for name, seconds in (("a b.mp3", 1.0), ("c.mp3", 0.6)):
+        assert duration(tmp_path / "out" / name) == pytest.approx(seconds, abs=0.1)
 
 
 def test_a_value_out_of_bounds_is_refused_before_there_is_a_run(prefect: Prefect) -> None:

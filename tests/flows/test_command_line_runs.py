@@ -1,6 +1,8 @@
 """Whole runs from the command line, on real servers: what they print, what they leave, and how they end."""
 
+import contextlib
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from string import punctuation
+from typing import IO
 
 import pytest
 from azure.batch import BatchClient
@@ -117,6 +120,31 @@ def test_two_hundred_files_at_once(account: Account, prefect_server: str, tmp_pa
         assert counted(tmp_path / "out" / f"{number}_OUTPUT.txt") == [(str(number), 2), ("word", 1)]
 
 
+def test_the_same_command_may_run_twice_where_its_outputs_are_among_its_inputs(
+    account: Account,
+    prefect_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    monkeypatch.chdir(tmp_path)
+    for again in (False, True):
+        assert top_n_words([".", "--output-dir", "output"]) == 0
+        told = capsys.readouterr()
+        assert "1 of 1 files succeeded" in told.out
+        # The output, results.json and report.html.
+        assert ("3 files in the output folder 'output' are taken for outputs" in told.err) is again
+
+
+def test_texts_in_another_encoding(account: Account, prefect_server: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("日本 Ü 日本", "utf-16")
+    command = [str(tmp_path), "--encoding", "UTF 16", "--merge", "--output-dir", str(tmp_path / "out")]
+    assert top_n_words(command) == 0
+    assert counted(tmp_path / "out" / "a_OUTPUT.txt") == [("日本", 2), ("Ü", 1)]
+    assert counted(tmp_path / "out" / "TOP_WORDS.txt") == [("日本", 2), ("Ü", 1)]
+
+
 COMMAND = [
     sys.executable,
     "-c",
@@ -159,6 +187,39 @@ def test_a_run_that_is_interrupted_cleans_up_after_itself(
         command.send_signal(ending)
         command.communicate()
     assert command.returncode == code
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_progress_shows_on_a_terminal_and_nowhere_else(
+    on_terminal: bool, account: Account, prefect_server: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("word")
+    terminal, its_end = pty.openpty()
+    reader, writer = os.pipe()
+    with os.fdopen(terminal if on_terminal else reader, "rb", buffering=0) as told:
+        command = subprocess.Popen(
+            [*COMMAND, str(tmp_path / "a.txt"), "--output-dir", str(tmp_path / "out")],
+            env={**os.environ, "PREFECT_API_URL": prefect_server, "TERM": "xterm", "COLUMNS": "100"},
+            stdout=subprocess.DEVNULL,
+            stderr=its_end if on_terminal else writer,
+        )
+        for end in (its_end, writer, *([reader] if on_terminal else [terminal])):
+            os.close(end)
+        shown = all_of(told)
+    assert command.wait() == 0
+    assert "Running on" in shown
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert bool(re.search(r"poll-tasks +━+ 1/1 ", text)) is on_terminal, text
+    assert (text != shown) is on_terminal
+
+
+def all_of(stream: IO[bytes]) -> str:
+    """All that is written to a pipe or a terminal until nobody holds its other end."""
+    read = b""
+    with contextlib.suppress(OSError):  # so Linux says that a terminal is closed
+        while data := stream.read(1 << 16):
+            read += data
+    return read.decode()
 
 
 @pytest.mark.prefect_server

@@ -44,22 +44,29 @@ def entry(
     name: str = "a.txt", command: object = 'cp -- "$FILE_NAME" out', index: int = 0, **more: Any
 ) -> Entry:
     outputs = [{"find": "out", "keep": f"outputs/{index}"}]
-    return {"name": name, "fetched": f"inputs/{index}", "command": command, "outputs": outputs, **more}
+    file = {"name": name, "fetched": f"inputs/{index}", "command": command, "minutes": 1, "outputs": outputs}
+    return {**file, **more}
 
 
-def settings_text(entries: list[Entry]) -> str:
+def settings_text(entries: list[Entry], *environment: str) -> str:
     """As the flow writes it: ASCII, with nothing that a node agent would expand."""
-    return json.dumps({"files": entries}).replace("$", "\\u0024").replace("%", "\\u0025")
+    return (
+        json.dumps({"environment": environment, "files": entries})
+        .replace("$", "\\u0024")
+        .replace("%", "\\u0025")
+    )
 
 
-def start(folder: Path, entries: list[Entry], python: list[str] | None = None) -> subprocess.Popen[str]:
+def start(
+    folder: Path, entries: list[Entry], python: list[str] | None = None, environment: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
     for number in range(len(entries)):
         (folder / "inputs").mkdir(exist_ok=True)
         (folder / "inputs" / str(number)).write_text(f"content {number}")
     return subprocess.Popen(
         [*(python or THIS_PYTHON), SCRIPT],
         cwd=folder,
-        env={**os.environ, "RUN_FILES": settings_text(entries)},
+        env={**os.environ, "RUN_FILES": settings_text(entries, *environment)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -219,6 +226,25 @@ def test_what_a_command_leaves_running_is_killed_with_its_end(tmp_path: Path) ->
     assert (code, files[0]["state"]) == (0, "succeeded")
 
 
+def test_a_command_that_hangs_is_ended_alone_when_its_time_is_over(tmp_path: Path) -> None:
+    commands = ["cp a.txt out", "trap '' TERM INT ALRM; echo late >&2; sleep 100 & sleep 100", "cp a.txt out"]
+    entries = [entry(command=commands[i], index=i, minutes=0.005 if i == 1 else 1) for i in range(3)]
+    code, files, _, stderr = run(tmp_path, entries)
+    assert code == 1
+    assert [file["state"] for file in files] == ["succeeded", "failed", "succeeded"]
+    assert (files[1]["exit_code"], files[1]["reason"]) == (137, "over 0.005 min")
+    assert files[1]["stderr_tail"] == "late\n"
+    assert "run_files: 'a.txt' failed: over 0.005 min" in stderr
+
+
+def test_commands_see_the_environment_as_it_was_given(tmp_path: Path) -> None:
+    command = 'printf "%s|" "$GREETING" "$EMPTY" "$EQUAL" > out'
+    given = ("GREETING=pa$HOME %PATH%\nit's", "EMPTY=", "EQUAL=a=b")
+    with start(tmp_path, [entry(command=command)], environment=given) as process:
+        process.communicate(timeout=60)
+    assert (tmp_path / "outputs" / "0").read_text() == "pa$HOME %PATH%\nit's||a=b|"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_kills_the_command_and_tells_what_is_known(tmp_path: Path, number: signal.Signals) -> None:
     commands = ["cp a.txt out", "trap '' TERM INT; echo started; sleep 100 & wait; sleep 100", "touch never"]
@@ -249,11 +275,15 @@ def output(**values: str) -> Entry:
     ("run_files", "message"),
     [
         (None, "RUN_FILES is not set"),
-        ("{", "RUN_FILES is not JSON: "),
-        ("[]", "RUN_FILES must be an object of exactly files"),
-        ({"files": []}, "RUN_FILES.files must be a list, not empty"),
-        ({"files": {}}, "RUN_FILES.files must be a list, not empty"),
-        ({"files": [{}]}, "RUN_FILES.files[0] must be an object of exactly name, fetched, command, outputs"),
+        ("{", "RUN_FILES is not set, or not JSON: "),
+        ("[]", "RUN_FILES must be an object of exactly environment, files"),
+        ({"files": []}, "RUN_FILES.files is empty"),
+        ({"files": {}}, "RUN_FILES.files must be a list"),
+        ({"files": [entry()], "environment": {}}, "RUN_FILES.environment must be a list"),
+        ({"files": [entry()], "environment": ["A=\0"]}, "RUN_FILES.environment[0] must be a string"),
+        ({"files": [entry(minutes=0)]}, "RUN_FILES.files[0].minutes must be a number over 0, not 0"),
+        ({"files": [entry(minutes="1")]}, "RUN_FILES.files[0].minutes must be a number over 0, not '1'"),
+        ({"files": [{}]}, "RUN_FILES.files[0] must be an object of exactly name, "),
         ({"files": [entry(extra=1)]}, "RUN_FILES.files[0] must be an object of exactly"),
         ({"files": [entry(), entry("a/b")]}, "RUN_FILES.files[1].name must be a file name, not 'a/b'"),
         ({"files": [entry("..")]}, "RUN_FILES.files[0].name must be a file name, not '..'"),
@@ -285,6 +315,8 @@ def test_wrong_settings_are_refused_by_name_and_nothing_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_files: Any, message: str
 ) -> None:
     monkeypatch.delenv("RUN_FILES", raising=False)
+    if isinstance(run_files, dict):
+        run_files = {"environment": [], **run_files}
     if run_files is not None:
         monkeypatch.setenv("RUN_FILES", run_files if isinstance(run_files, str) else json.dumps(run_files))
     done = subprocess.run([*THIS_PYTHON, SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -26,6 +26,14 @@ def make_video(path: Path, seconds: float = 1.0, *, sound: bool = True) -> None:
     made.rename(path)
 
 
+def make_sound(path: Path, sample_rate: int, layout: str) -> None:
+    """A second of a tone in this channel layout."""
+    tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration=1:sample_rate={sample_rate}"]
+    command = [FFMPEG or "ffmpeg", "-nostdin", "-loglevel", "error", *tone]
+    shaped = ["-filter:a", f"aformat=channel_layouts={layout}", str(path)]
+    subprocess.run([*command, *shaped], check=True, capture_output=True)
+
+
 def duration(path: Path) -> float:
     """How many seconds a media file plays."""
     command = [FFPROBE or "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]

@@ -1,6 +1,7 @@
 """Every parameter of every flow is explained, in Prefect's form and on the command line, and checked."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from prefect import Flow
 from prefect.utilities.callables import parameter_schema
 
+from batch_tasks.templates import PART, PLACEHOLDERS
 from flows import command_line
 from flows.run_command import run_command
 from flows.top_n_words import top_n_words
@@ -47,10 +49,8 @@ def test_the_form_shows_the_defaults_that_the_flow_has(flow: Flow[..., Any]) -> 
         }
 
 
-@pytest.mark.parametrize(("command", "flow"), list(zip(COMMANDS, FLOWS, strict=True)), ids=str)
-def test_the_help_explains_each_parameter(
-    command: Command, flow: Flow[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def options_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
+    """The options of a command by the names of what they set."""
     parsers: list[argparse.ArgumentParser] = []
 
     def keep(parser: argparse.ArgumentParser, *_: object) -> argparse.Namespace:
@@ -60,11 +60,26 @@ def test_the_help_explains_each_parameter(
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", keep)
     with pytest.raises(SystemExit):
         command([])
-    actions = {action.dest: action for action in parsers[0]._actions}
+    return {action.dest: action for action in parsers[0]._actions}
+
+
+@pytest.mark.parametrize(("command", "flow"), list(zip(COMMANDS, FLOWS, strict=True)), ids=str)
+def test_the_help_explains_each_parameter(
+    command: Command, flow: Flow[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions = options_of(command, monkeypatch)
     assert [name for name, action in actions.items() if not action.help] == []
     renamed = {"input_files": "files"}
     asked = {renamed.get(name, name) for name in flow.parameters.properties} - GROUPS
     assert asked <= set(actions)
+
+
+def test_form_and_help_name_every_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    form = parameter_schema(run_command).model_dump()["properties"]["command"]["description"]
+    for text in (form, str(options_of(command_line.run_command, monkeypatch)["command"].help)):
+        named = set(re.findall(r"(?<!\{)\{(\w+)\}", text)) - {"word"}
+        assert named == set(PLACEHOLDERS) - {PART}
+        assert "{{word}} is a literal {word}" in text
 
 
 @pytest.mark.parametrize("name", ["top-n-words", "transcode-media", "run-command"])
@@ -102,6 +117,15 @@ def test_wrong_values_of_transcode_media_are_told_at_once(
     ):
         assert part in told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "a\0b", ""])
+def test_an_encoding_that_python_does_not_know_is_refused(
+    encoding: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refusal(command_line.top_n_words, ["nowhere.txt", "--encoding", encoding], capsys)
+    assert "is no text encoding that Python knows" in told
+    assert "'nowhere.txt'" in told
 
 
 def test_wrong_values_of_run_command_are_told_at_once(

@@ -110,10 +110,10 @@ def test_an_output_of_a_file_and_that_of_the_merge_keep_out_of_each_others_way()
 def test_more_tasks_than_a_merge_can_wait_for_are_refused_with_the_number_that_works(tmp_path: Path) -> None:
     workload = top_n_words_workload(3, merge=True)
     many = inputs(*(f"{'long name ' * 4}{number}.txt" for number in range(2_000)))
-    (problem,) = plan_problems(plan_tasks(workload, many))
+    (problem,) = plan_problems(plan_tasks(workload, many), workload)
     assert "cannot wait for 2000 tasks" in problem
     assert problem.endswith("set files_per_task to 2.")
-    assert plan_problems(plan_tasks(workload, many, files_per_task=2)) == []
+    assert plan_problems(plan_tasks(workload, many, files_per_task=2), workload) == []
 
 
 def test_a_merge_may_not_write_over_an_input(tmp_path: Path) -> None:

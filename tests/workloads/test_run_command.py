@@ -125,10 +125,10 @@ def test_a_shipped_json_py_shadows_nothing_and_the_environment_is_seen(
         ["{stem}.out"],
         tmp_path,
         ship=[str(script), str(tmp_path / "json.py")],
-        environment={"GREETING": "it's 100% $dear"},
+        environment={"GREETING": "it's 100% $HOME %HOME% $$"},
     )
     assert len(report.succeeded) == 2
-    assert (tmp_path / "out" / "re.out").read_text() == "it's 100% $dear"
+    assert (tmp_path / "out" / "re.out").read_text() == "it's 100% $HOME %HOME% $$"
 
 
 def test_setup_runs_on_each_node_before_the_first_command(on_account: Account, tmp_path: Path) -> None:
@@ -171,6 +171,16 @@ def test_7_bad_files_of_1000_in_20_tasks_cost_only_themselves(on_account: Accoun
     names = RunNames.of("run-command", report.flow_run_id)
     assert len(list(batch_client().list_tasks(names.job_id))) == 20
     batch_client().begin_delete_job(names.job_id, polling_interval=0).wait()
+
+
+def test_a_file_that_hangs_costs_only_itself(on_account: Account, tmp_path: Path) -> None:
+    inputs = folder_of(tmp_path / "in", ["a", "b", "c"])
+    command = "case {stem} in b) sleep 600 ;; *) printf x > {output} ;; esac"
+    with pytest.raises(TasksFailed) as failed:
+        run(inputs, command, ["{name}.out"], tmp_path, files_per_task=3, file_minutes=0.02)
+    report = failed.value.report
+    assert [(file.key, file.reason) for file in report.failed] == [("b", "over 0.02 min")]
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"a.out", "c.out"}
 
 
 def test_outputs_may_stay_in_storage(on_account: Account, tmp_path: Path) -> None:

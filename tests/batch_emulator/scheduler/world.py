@@ -120,3 +120,19 @@ class Stage:
         failure = failure or (FAILED if exit_code else None)
         acts = self.submit(events.RunEnded(run, Outcome(self.now, self.now, exit_code, failure)))
         return acts + self.pass_time()
+
+
+def running(**more: Any) -> tuple[Stage, Node, Any]:
+    """A stage with one node that runs one task."""
+    stage = Stage(**more)
+    stage.pool(nodes=1)
+    stage.pass_time(sum(more.values()))
+    stage.job()
+    return stage, stage.node(), stage.task("a")
+
+
+def spot(**more: Any) -> tuple[Stage, Node]:
+    """A stage with one Spot node."""
+    stage = Stage()
+    stage.pool(nodes=0, low_priority=1, **more)
+    return stage, stage.node()

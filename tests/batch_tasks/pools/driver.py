@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -27,9 +27,8 @@ from batch_tasks.workload import Workload
 OFTEN = Rhythm(shortest=0.05, longest=0.1)
 
 
-def main(stop_in: str, kind: str, run: str, folder: str, lasts: str, hours: str) -> None:
-    """Run all stages on the files of `folder`, simulated to take so long, and stop in the stage named."""
-
+def main(stop_in: str, kind: str, run: str, folder: str, hours: str) -> None:
+    """Run all stages on the files of `folder` and stop in the stage named."""
     one_says_it = threading.Lock()
 
     def reached(stage: str) -> None:
@@ -44,42 +43,44 @@ def main(stop_in: str, kind: str, run: str, folder: str, lasts: str, hours: str)
 
     account = Account.from_environment()
     assert account is not None
+    named = {"pool_id": f"kept-{run[:8]}"} if kind == "named" else {}
+    pool = PoolOptions.model_validate({"kind": kind, "task_slots_per_node": 2, **named})
+    with signed_in(account), watching(watch):
+        run_stages(planned(run, folder, float(hours)), pool, f"{folder}.out", reached)
+
+
+def planned(run: str, folder: str, hours: float) -> RunPlan:
+    """Work on each file of the folder that may take longer than the run."""
     workload = Workload("killed", "true {input}", ("{stem}.out",), file_minutes=3000)
-    workload = replace(workload, environment={"SIMULATE": lasts})
-    inputs = find_inputs([folder])
     now = datetime.now(UTC).replace(microsecond=0)
-    plan = RunPlan(
+    return RunPlan(
         RunNames.of("killed", UUID(run)),
         workload,
-        plan_tasks(workload, inputs),
+        plan_tasks(workload, find_inputs([folder])),
         now,
-        now + timedelta(hours=float(hours)),
+        now + timedelta(hours=hours),
     )
-    pool = PoolOptions.model_validate(
-        {
-            "kind": kind,
-            "task_slots_per_node": 2,
-            **({"pool_id": f"kept-{run[:8]}"} if kind == "named" else {}),
-        }
-    )
-    with signed_in(account), watching(watch):
-        create_containers.fn(plan.names, plan.metadata)
-        known = pool_by_id(plan, pool)
-        if known:
-            create_job.fn(plan, known)
-            reached("create-job")
-        made = provision_pool.fn(plan, pool)
-        reached("provision-pool")
-        upload_inputs.fn(plan)
-        if not known:
-            create_job.fn(plan, made)
-            reached("create-job")
-        submit_tasks.fn(plan)
-        finished = poll_tasks.fn(plan, OFTEN, OFTEN)
-        reached("retrieve-outputs")
-        retrieve_outputs.fn(plan, finished, f"{folder}.out")
-        reached("clean-up")
-        clean_up.fn(plan.names, CleanUpPolicy())
+
+
+def run_stages(plan: RunPlan, pool: PoolOptions, output_dir: str, reached: Callable[[str], None]) -> None:
+    """The stages, in order; those that tell no progress are told of at their end."""
+    create_containers.fn(plan.names, plan.metadata)
+    known = pool_by_id(plan, pool)
+    if known:
+        create_job.fn(plan, known)
+        reached("create-job")
+    made = provision_pool.fn(plan, pool)
+    reached("provision-pool")
+    upload_inputs.fn(plan)
+    if not known:
+        create_job.fn(plan, made)
+        reached("create-job")
+    submit_tasks.fn(plan)
+    finished = poll_tasks.fn(plan, OFTEN, OFTEN)
+    reached("retrieve-outputs")
+    retrieve_outputs.fn(plan, finished, output_dir)
+    reached("clean-up")
+    clean_up.fn(plan.names, CleanUpPolicy())
 
 
 if __name__ == "__main__":
