@@ -22,6 +22,7 @@ from batch_emulator.lifecycle import (
 )
 from batch_emulator.resources import Account, Job, JobSchedule, Node, Pool, Task, key
 from batch_emulator.scheduler.books import FreeSlots, ReadyTasks
+from batch_emulator.scheduler.waiting import Waiting
 
 WORKING = frozenset({NodeState.IDLE, NodeState.RUNNING})
 """States in which a node takes tasks."""
@@ -95,8 +96,8 @@ class World:
     """Jobs by pool, the first to be served first."""
     free: dict[str, FreeSlots] = field(default_factory=dict)
     """Free slots by pool."""
-    waiting: dict[str, dict[str, list[Task]]] = field(default_factory=dict)
-    """Tasks that wait for others, by job and by the id they wait for."""
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    """Tasks that wait for others, by job."""
     counter: int = 0
     concluded: list[tuple[Job, Task]] = field(default_factory=list)
     """Tasks that completed in this event, and whose consequences are still to be drawn."""
