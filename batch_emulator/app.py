@@ -1,7 +1,7 @@
 """The HTTP edge: what every request passes, in this order.
 
 1. known Host, no foreign Origin   2. the planes beside the data plane      3. the signature or token
-4. the api-version                 5. the route                             6. the body
+4. the api-version                 5. the route and its query               6. the body
 7. the handler, with the faults that strike the request
 Errors of all of them become the service's error document in one place.
 """
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from batch_emulator import auth, errors, versions
+from batch_emulator import auth, errors, queries, versions
 from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
@@ -120,6 +120,7 @@ class App:
         operation, ids = _operation(version, request.method, path)
         if operation.handler is None:
             raise errors.OperationNotImplemented(Operation=operation.name)
+        queries.check(operation.name, query)
         body = version.body(await _body(request))
         call = Call(self._emulator, base_url, request_id, request.method, path, ids, query, headers, body)
         rules = self._emulator.rules
