@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from batch_emulator.errors import EmptyMetadataKey, TaskDependencyListTooLong
 from batch_emulator.schema.flaw import HIDDEN, Flaw, invalid, missing
 from batch_emulator.schema.notation import Document, Rule
+from batch_emulator.vm_sizes import most_slots
 from batch_emulator.wire.values import parse_duration, parse_timestamp
 
 _SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
@@ -73,6 +74,16 @@ def pool_size(document: Document) -> None:
         return
     if "autoScaleFormula" in document:
         invalid("autoScaleFormula", "it must not be given without enableAutoScale", HIDDEN)
+
+
+def task_slots(document: Document) -> None:
+    """No more task slots than a node of this size can have."""
+    slots, size = document.get("taskSlotsPerNode"), document.get("vmSize")
+    if slots is None or size is None:
+        return
+    most = most_slots(size)
+    if slots > most:
+        invalid("taskSlotsPerNode", f"a node of size {size} has {most} slots at most", slots)
 
 
 def image(document: Document) -> None:
@@ -157,7 +168,7 @@ def environment_setting(document: Document) -> None:
         invalid("name", "the name of an environment variable has no '='", document["name"])
 
 
-_POOL: Sequence[Rule] = (pool_size,)
+_POOL: Sequence[Rule] = (pool_size, task_slots)
 _JOB: Sequence[Rule] = (parallel_tasks, release_task)
 
 RULES: Mapping[str, Sequence[Rule]] = {
