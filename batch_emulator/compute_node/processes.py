@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from batch_emulator.compute_node.environment import INHERITED
 from batch_emulator.outcomes import Failure
 
 KILL_GRACE = 2.0
@@ -207,5 +208,6 @@ def _run_launcher(connection: socket.socket) -> "subprocess.Popen[bytes]":
         stdin=connection.fileno(),
         stdout=subprocess.DEVNULL,
         cwd="/",
+        env={name: os.environ[name] for name in INHERITED if name in os.environ},  # the key may stand in ours
         start_new_session=True,  # Ctrl-C in a terminal is for the emulator, which then ends this in order
     )
