@@ -45,6 +45,10 @@ class Delays:
     restarting: float = 0.0
     """Of a node that is rebooted, reimaged, upgraded or deallocated, before it starts or is gone."""
     leaving: float = 0.0
+    stopping: float = 0.0
+    """Of a resize that is stopped, before the pool is steady."""
+    deleting_pool: float = 0.0
+    """Of a pool, once it has no nodes any more."""
     deleting_job: float = 0.0
 
 
