@@ -34,6 +34,8 @@ log = logging.getLogger("batch_emulator")
 MAX_BODY = 1024 * 1024
 """Bytes of a request body: documented for collections of tasks, asserted by the official SDK's tests."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
 
 class App:
     """The emulator as an ASGI application.
@@ -161,5 +163,4 @@ def _response(request: Request, reply: Reply, request_id: str) -> Response:
         return StreamingResponse(reply.content, reply.status, headers)
     if reply.document is None or request.method == "HEAD" or reply.status == 304:
         return Response(None, reply.status, headers)
-    content = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
-    return Response(content.encode(), reply.status, headers, media_type=envelope.JSON)
+    return Response(_JSON.encode(reply.document).encode(), reply.status, headers, media_type=envelope.JSON)
