@@ -17,10 +17,13 @@ from batch_emulator.tables import Mistake, read_table
 if TYPE_CHECKING:
     from batch_emulator.emulator import Emulator
 
+PR_SET_DUMPABLE = 4
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the emulator until SIGTERM, SIGINT, or the end of standard input where that is asked for."""
     options = parse(arguments)
+    _close_to_others()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="batch-emulator-") as scratch:
         try:
@@ -28,6 +31,14 @@ def main(arguments: list[str] | None = None) -> None:
         except Mistake as mistake:
             print(f"batch-emulator: error: {mistake}", file=sys.stderr)
             sys.exit(2)
+
+
+def _close_to_others() -> None:
+    """On Linux, let no process of the same user read the environment or the memory of this one: the key."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415
+
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _serve(options: argparse.Namespace, root: Path) -> None:

@@ -1,7 +1,7 @@
 """The HTTP edge: what every request passes, in this order.
 
 1. known Host, no foreign Origin   2. the planes beside the data plane      3. the signature or token
-4. the api-version                 5. the route                             6. the body
+4. the api-version                 5. the route and its query               6. the body
 7. the handler, with the faults that strike the request
 Errors of all of them become the service's error document in one place.
 """
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from batch_emulator import auth, errors, versions
+from batch_emulator import auth, errors, queries, versions
 from batch_emulator.calls import Call, Reply
 from batch_emulator.emulator import Emulator
 from batch_emulator.faults import requests as request_faults
@@ -33,6 +33,8 @@ log = logging.getLogger("batch_emulator")
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request body: documented for collections of tasks, asserted by the official SDK's tests."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 class App:
@@ -120,6 +122,7 @@ class App:
         operation, ids = _operation(version, request.method, path)
         if operation.handler is None:
             raise errors.OperationNotImplemented(Operation=operation.name)
+        queries.check(operation.name, query)
         body = version.body(await _body(request))
         call = Call(self._emulator, base_url, request_id, request.method, path, ids, query, headers, body)
         rules = self._emulator.rules
@@ -160,5 +163,4 @@ def _response(request: Request, reply: Reply, request_id: str) -> Response:
         return StreamingResponse(reply.content, reply.status, headers)
     if reply.document is None or request.method == "HEAD" or reply.status == 304:
         return Response(None, reply.status, headers)
-    content = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
-    return Response(content.encode(), reply.status, headers, media_type=envelope.JSON)
+    return Response(_JSON.encode(reply.document).encode(), reply.status, headers, media_type=envelope.JSON)

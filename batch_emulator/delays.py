@@ -25,6 +25,8 @@ AZURE = replace(
     launching=0.5,  # an `echo` from running to completed (seen in recorded traffic)
     restarting=60.0,  # assumed
     leaving=30.0,  # assumed; "a few minutes" for the deletion of a pool (documented)
+    stopping=5.0,  # assumed
+    deleting_pool=5.0,  # assumed
     deleting_job=5.0,  # assumed
 )
 

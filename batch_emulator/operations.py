@@ -198,18 +198,29 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("list_pool_node_counts", "GET", "/nodecounts", account.list_node_counts),
 )
 
+_NO_STATISTICS = "`$expand=stats` is taken; there are none, for nothing is measured"
+
 UNLIKE: Mapping[str, str] = {
     "create_node_user": "nobody can sign in as the user",
-    "create_pool": "its nodes are directories on this machine, whatever image it names",
+    "create_pool": "its nodes are directories on this machine, whatever image it names; nothing is mounted",
     "create_task": "the command runs as the user who started the emulator",
     "create_task_collection": "the commands run as the user who started the emulator",
     "deallocate_node": "states pass; no machine stops",
     "get_application": "there are none: the management plane makes them",
+    "get_job": _NO_STATISTICS,
+    "get_job_schedule": _NO_STATISTICS,
     "get_node_extension": "extensions are told of, none is installed",
     "get_node_remote_login_settings": "nobody answers there",
+    "get_pool": _NO_STATISTICS,
+    "get_task": _NO_STATISTICS,
     "list_applications": "there are none: the management plane makes them",
+    "list_job_schedules": _NO_STATISTICS,
+    "list_jobs": _NO_STATISTICS,
+    "list_jobs_from_schedule": _NO_STATISTICS,
     "list_node_extensions": "extensions are told of, none is installed",
     "list_pool_usage_metrics": "what the emulated nodes used since the start",
+    "list_pools": _NO_STATISTICS,
+    "list_tasks": _NO_STATISTICS,
     "reboot_node": "processes end and states pass; no machine restarts",
     "reimage_node": "the node's files are removed; no image is laid down",
     "replace_node_user": "nobody can sign in as the user",

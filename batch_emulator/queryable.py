@@ -68,7 +68,7 @@ FILTERABLE: Mapping[str, Mapping[str, Kind]] = {
         "allocationTime": Kind.TIME,
         **_run("startTaskInfo"),
     },
-    "jobs": {"id": Kind.ID, **_JOBS_OF_A_SCHEDULE},
+    "jobs": {"id": Kind.ID, "priority": Kind.INT, **_JOBS_OF_A_SCHEDULE},
     "jobsofschedule": _JOBS_OF_A_SCHEDULE,
     "jobschedules": {
         "id": Kind.ID,

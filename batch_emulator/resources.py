@@ -134,6 +134,14 @@ class Pool:
     nodes: dict[str, Node] = field(default_factory=dict)
     owner_job: str | None = None
     """Key of the job whose auto pool this is."""
+    last_served: int = 0
+    """Serial of the job that was given a slot last."""
+
+    @property
+    def oldest_job_first(self) -> bool:
+        """Whether jobs of equal priority are served in the order of their creation."""
+        order: str = self.document.get("taskSchedulingPolicy", {}).get("jobDefaultOrder", "none")
+        return order.lower() == "creationtime"
 
     @property
     def start_task(self) -> Mapping[str, Any] | None:

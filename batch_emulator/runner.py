@@ -16,7 +16,7 @@ from batch_emulator.compute_node.directories import NodeDirectories, remove_tree
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
 from batch_emulator.compute_node.task_run import CommandRun, RunCommand, Services, run_command
-from batch_emulator.compute_node.transfers import Transfers, open_client
+from batch_emulator.compute_node.transfers import BlobClient, Transfers
 from batch_emulator.events import Event, Instruction
 from batch_emulator.outcomes import Failure, Outcome
 from batch_emulator.resources import Account, Document, Job, Node, Pool, Task
@@ -68,7 +68,7 @@ class Runner:
     async def open(self) -> None:
         """Get ready to run commands; needs a running event loop."""
         launcher = await self._stack.enter_async_context(Launcher())
-        client = await self._stack.enter_async_context(open_client())
+        client = await self._stack.enter_async_context(BlobClient())
         self._services = Services(launcher, Transfers(client), self._clock.now)
 
     async def close(self) -> None:

@@ -16,13 +16,26 @@ _BY_NAME = {
 _OLD = re.compile(r"(?:standard|basic)_([a-z]+\d+)(?:i?_v2)?(?:_promo)?", re.ASCII)
 
 
+MOST_SLOTS = 256
+SLOTS_PER_CORE = 4
+
+
 def cores(vm_size: str) -> int:
     """Number of cores of a VM size such as `standard_d4s_v5`; 1 where the name does not tell."""
+    return told_cores(vm_size) or 1
+
+
+def told_cores(vm_size: str) -> int | None:
+    """The same; None where the name does not tell."""
     name = vm_size.lower()
     old = _OLD.fullmatch(name)
     if old is not None and old[1] in _BY_NAME and not (old[1].startswith("a") and name.endswith("_v2")):
         return _BY_NAME[old[1]]
     numbered = _NUMBERED.fullmatch(name)
-    if numbered is None:
-        return 1
-    return int(numbered[2] or numbered[1]) or 1
+    return int(numbered[2] or numbered[1]) or None if numbered is not None else None
+
+
+def most_slots(vm_size: str) -> int:
+    """How many task slots a node of this size can have: 4 for each core, 256 at most (documented)."""
+    known = told_cores(vm_size)
+    return MOST_SLOTS if known is None else min(SLOTS_PER_CORE * known, MOST_SLOTS)

@@ -1,7 +1,9 @@
 """The emulator beside xargs and Azurite, in one run: only the ratios mean something on another machine.
 
 Real tasks: `true`, 8 at a time, from enabling their job until the last is counted as completed; in turns with
-`xargs -P8` running the same program as often, bare and with the directory and files that a task has.
+`xargs -P8` running the same program as often, bare and with the directory and files that a task has. On a
+busy machine the ratio by processor time says more: what runs as eight processes gets a larger share than what
+runs as two.
 Simulated tasks: the time from the first request to the last completion, and how much memory each one more
 costs. Answers: each operation over one kept connection, one after the other, without an SDK; beside what
 Azurite takes for a small blob. Start: from the command to the first answer.
@@ -14,6 +16,7 @@ import hmac
 import http.client
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,6 +60,11 @@ class Batch:
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """The parsed answer. Raises RuntimeError when it is a refusal."""
+        answer = self.fetch(method, path, body, **query)
+        return json.loads(answer) if answer else None
+
+    def fetch(self, method: str, path: str, body: Any = None, **query: str) -> bytes:
+        """The answer as it is. Raises RuntimeError when it is a refusal."""
         query = {"api-version": VERSION, **query}
         content = json.dumps(body).encode() if body is not None else b""
         headers = {"ocp-date": formatdate(usegmt=True)}
@@ -74,7 +82,7 @@ class Batch:
         answer = response.read()
         if response.status >= 400:
             raise RuntimeError(f"{method} {path}: {response.status} {answer.decode()}")
-        return json.loads(answer) if answer else None
+        return answer
 
     def make(self, name: str, nodes: int, slots: int) -> None:
         """A pool without nodes yet and a job on it."""
@@ -107,6 +115,13 @@ class Batch:
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
 
+    def processor_seconds(self) -> float:
+        """Processor time of the emulator, its launcher and all that they started and that has ended."""
+        own = Path(f"/proc/{self.pid}")
+        pids = [str(self.pid), *(own / f"task/{self.pid}/children").read_text().split()]
+        stats = (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids)
+        return sum(int(ticks) for stat in stats for ticks in stat[11:15]) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def emulator(*options: str) -> Iterator[Batch]:
@@ -116,10 +131,18 @@ def emulator(*options: str) -> Iterator[Batch]:
         yield Batch(Emulator(service).account(), service.pid)
 
 
+@dataclass(frozen=True)
+class Speed:
+    """How many commands a second, and how much processor time each took, in milliseconds."""
+
+    rate: float
+    processor: float
+
+
 def real_tasks(count: int) -> None:
     """Processes per second, beside xargs; in turns, for a machine is not as fast at all times."""
     each = max(count // ROUNDS, 1)
-    rates: list[tuple[float, float, float]] = []
+    speeds: list[tuple[Speed, Speed, Speed]] = []
     with emulator() as batch:
         batch.make("real", 1, SLOTS)
         for number in range(ROUNDS):
@@ -128,25 +151,39 @@ def real_tasks(count: int) -> None:
             batch.ask("POST", f"/jobs/{job}/disable", {"disableTasks": "wait"})
             batch.add(job, each, "true")
             bare, furnished = (_xargs(each, *command) for command in (["true"], ["sh", "-c", FURNISHED]))
-            began = time.perf_counter()
+            busy, began = batch.processor_seconds(), time.perf_counter()
             batch.ask("POST", f"/jobs/{job}/enable")
             batch.finish(job, each)
-            rates.append((each / (time.perf_counter() - began), bare, furnished))
-    own, bare, furnished = map(statistics.median, zip(*rates, strict=True))
-    print(f"{count:,} tasks `true`, {SLOTS} at a time: {own:,.0f}/s; xargs {bare:,.0f}/s", end="; ")
-    print(f"ratio {statistics.median(one[0] / one[1] for one in rates):.2f}")
-    print(f"    xargs with a directory and two files for each: {furnished:,.0f}/s", end="; ")
-    print(f"ratio {statistics.median(one[0] / one[2] for one in rates):.2f}")
+            seconds = time.perf_counter() - began
+            used = (batch.processor_seconds() - busy) * 1000 / each
+            speeds.append((Speed(each / seconds, used), bare, furnished))
+    own, bare, furnished = (_middle(list(kind)) for kind in zip(*speeds, strict=True))
+    print(
+        f"{count:,} tasks `true`, {SLOTS} at a time: {own.rate:,.0f}/s, processor {own.processor:.2f} ms each"
+    )
+    for name, other, place in (("xargs", bare, 1), ("xargs with a directory and two files", furnished, 2)):
+        ratio = statistics.median(one[0].rate / one[place].rate for one in speeds)
+        processor = statistics.median(one[place].processor / one[0].processor for one in speeds)
+        print(f"    {name}: {other.rate:,.0f}/s, processor {other.processor:.2f} ms each", end="; ")
+        print(f"ratio {ratio:.2f}, by processor time {processor:.2f}")
 
 
-def _xargs(count: int, *command: str) -> float:
-    """Processes per second of a command that is run so many times, each with a number."""
+def _middle(speeds: list[Speed]) -> Speed:
+    return Speed(
+        statistics.median(one.rate for one in speeds), statistics.median(one.processor for one in speeds)
+    )
+
+
+def _xargs(count: int, *command: str) -> Speed:
+    """A command that is run so many times, each with a number."""
     numbers = "\n".join(map(str, range(count))).encode()
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         line = ["xargs", "-P", str(SLOTS), "-n", "1", *command]
         subprocess.run(line, input=numbers, cwd=folder, check=True)
-        return count / (time.perf_counter() - began)
+        seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Speed(count / seconds, used * 1000 / count)
 
 
 def simulated_tasks(count: int) -> None:
@@ -189,7 +226,7 @@ def timed(act: Callable[[int], object], count: int) -> Times:
 def answers(count: int) -> None:
     """Answer times of the common operations, and of a small blob in Azurite."""
     with running_azurite(without_azure(os.environ)) as starting, emulator("--simulate") as batch:
-        ask = batch.ask
+        ask = batch.fetch
         batch.make("pool", 1, 4)
         batch.add("pool", 1000, "simulate 1h")
         new = {"commandLine": "simulate 1h"}

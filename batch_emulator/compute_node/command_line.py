@@ -1,6 +1,7 @@
 """Splits a command line into words like a shell, without being one."""
 
 import shlex
+from functools import lru_cache
 
 
 def split(command_line: str) -> list[str]:
@@ -14,6 +15,11 @@ def split(command_line: str) -> list[str]:
     Raises:
         ValueError: nothing to run, a quote without its end, or a NUL character.
     """
+    return list(_words(command_line))
+
+
+@lru_cache(maxsize=256)  # the tasks of a job often have the same
+def _words(command_line: str) -> tuple[str, ...]:
     if "\0" in command_line:
         raise ValueError("The command line has a NUL character; no program can be given one.")
     try:
@@ -25,4 +31,4 @@ def split(command_line: str) -> list[str]:
         ) from None
     if not words:
         raise ValueError("The command line is empty; give it a program to run.")
-    return words
+    return tuple(words)

@@ -34,6 +34,11 @@ class RunDirectories:
         """What the command wrote to its standard error."""
         return self.task / "stderr.txt"
 
+    def texts(self) -> tuple[str, str, str, str]:
+        """Task directory, working directory, stdout and stderr; as texts, for joining paths costs time."""
+        task = str(self.task)
+        return task, f"{task}/wd", f"{task}/stdout.txt", f"{task}/stderr.txt"
+
     @property
     def upload_out(self) -> Path:
         """What was uploaded."""

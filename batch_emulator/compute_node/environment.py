@@ -77,7 +77,7 @@ def task_environment(
     *,
     job_settings: Sequence[Mapping[str, Any]] = (),
     settings: Sequence[Mapping[str, Any]] = (),
-    host: Mapping[str, str] = os.environ,
+    host: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """All variables of one command.
 
@@ -85,13 +85,15 @@ def task_environment(
     both as on the wire ({name, value}); the task's win (documented). `$NAME` and `${NAME}` in their values
     are expanded; a setting that names itself means the value below it, so `PATH=$HOME/bin:$PATH` works.
     Assumed: what is not set, or closes a loop, stays as it is written; the service's own variables cannot be
-    replaced.
+    replaced. `host` is the emulator's own environment unless it is given.
 
     Raises:
         ValueError: a setting has a name or value that no process can have.
     """
     service = service_variables(node, run)
     below = {**_host_variables(node, host), **service}
+    if not job_settings and not settings:
+        return below
     layers = [below]
     for given in (job_settings, settings):
         named = dict(_setting(one) for one in given)
@@ -102,11 +104,11 @@ def task_environment(
 
 def service_variables(node: ComputeNode, run: RunIdentity) -> dict[str, str]:
     """The documented AZ_BATCH_* variables for this kind of command."""
-    directories = run.directories(node)
+    task, working, _, _ = run.directories(node).texts()
     variables = {
         **_node_variables(node),
-        "AZ_BATCH_TASK_DIR": str(directories.task),
-        "AZ_BATCH_TASK_WORKING_DIR": str(directories.working),
+        "AZ_BATCH_TASK_DIR": task,
+        "AZ_BATCH_TASK_WORKING_DIR": working,
     }
     if run.job_id is not None and run.task_id is not None:
         variables |= {"AZ_BATCH_JOB_ID": run.job_id, "AZ_BATCH_TASK_ID": run.task_id}
@@ -137,10 +139,20 @@ def _node_variables(node: ComputeNode) -> Mapping[str, str]:
     }
 
 
-def _host_variables(node: ComputeNode, host: Mapping[str, str]) -> dict[str, str]:
+def _host_variables(node: ComputeNode, host: Mapping[str, str] | None) -> dict[str, str]:
     user = _user_name()
     variables = {"PATH": os.defpath, "HOME": _home(node), "USER": user, "LOGNAME": user}
-    return variables | {name: host[name] for name in INHERITED if name in host}
+    return variables | (_own() if host is None else _inherited(host))
+
+
+def _inherited(host: Mapping[str, str]) -> dict[str, str]:
+    return {name: host[name] for name in INHERITED if name in host}
+
+
+@cache
+def _own() -> dict[str, str]:
+    """What the emulator itself inherited; it does not change, and reading it takes time."""
+    return _inherited(os.environ)
 
 
 @lru_cache(maxsize=4096)

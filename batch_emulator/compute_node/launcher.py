@@ -5,9 +5,11 @@ so it may change its directory before a spawn, which lets it use the fastest one
 adopts every process that a task left behind (`PR_SET_CHILD_SUBREAPER`), so none escapes by forking twice. And
 when the emulator is gone, however it died, the socket on descriptor 0 ends and every process is killed.
 
-It speaks lines of JSON over that socket. To it: `{"id", "argv", "env", "cwd", "stdout", "stderr"}` starts a
-process, `{"id", "signal"}` signals its group. From it: `{"id", "pid"}` or `{"id", "program_found",
-"reason"}`, then `{"id", "exit_code"}` once the process and all that it left behind are gone.
+It speaks lines of JSON over that socket. To it: `{"id", "argv", "env", "cwd", "stdout", "stderr", "makes"}`
+starts a process, with `makes` in a directory that is made first, with the one above it; `{"id", "signal"}`
+signals its group. From it: `{"id", "pid"}`, or `{"id", "program_found", "reason"}`, or `{"id", "errno"}` when
+the directory cannot be made; after a pid `{"id", "exit_code"}` once the process and all that it left behind
+are gone.
 
 Run with `python -I -S`; it uses the standard library only.
 """
@@ -21,6 +23,7 @@ import selectors
 import signal
 import socket
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +101,11 @@ class Launcher:
                 _signal_group(pid, order["signal"])
             return
         try:
+            if order["makes"]:
+                _make(order["cwd"])
             pid = self.spawn(order)
+        except NotMade as error:
+            self.tell(id=order["id"], errno=error.errno)
         except (OSError, ValueError) as error:
             found = not isinstance(error, ProgramNotFound)
             reason = getattr(error, "strerror", None) or str(error)
@@ -125,7 +132,6 @@ class Launcher:
         finally:
             for fd in opened:
                 os.close(fd)
-            os.chdir("/")
 
     def reap(self) -> None:
         """Collect every child that has ended, kill what it left behind, report what is complete."""
@@ -197,6 +203,28 @@ class Launcher:
                 return
 
 
+class NotMade(Exception):
+    """The directory of a process cannot be made, or is there already."""
+
+    def __init__(self, number: int | None) -> None:
+        """Say why."""
+        super().__init__(number)
+        self.errno = number
+
+
+def _make(directory: str) -> None:
+    """Make a directory and the one above, neither of which may be there."""
+    above = os.path.dirname(directory)  # noqa: PTH120 (a string is quicker)
+    try:
+        try:
+            os.mkdir(above)  # noqa: PTH102
+        except FileNotFoundError:
+            os.makedirs(above)  # noqa: PTH103
+        os.mkdir(directory)  # noqa: PTH102
+    except OSError as error:
+        raise NotMade(error.errno) from None
+
+
 class ProgramNotFound(FileNotFoundError):
     """There is no program of this name."""
 
@@ -218,11 +246,21 @@ def _find(name: str, env: dict[str, str]) -> str:
 
 def _children() -> list[int]:
     """Own and adopted children; none are known where the system does not tell."""
-    pid = os.getpid()
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()]
+        fd = _children_file()
     except FileNotFoundError:
         return []
+    told = b""
+    while piece := os.pread(fd, READ_AT_ONCE, len(told)):
+        told += piece
+    return [int(word) for word in told.split()]
+
+
+@cache
+def _children_file() -> int:
+    """A descriptor that is read anew each time: opening it would take longer."""
+    pid = os.getpid()
+    return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _belongs_to(pid: int) -> tuple[bytes, bool]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from batch_emulator.compute_node.environment import INHERITED
 from batch_emulator.outcomes import Failure
 
 KILL_GRACE = 2.0
@@ -32,6 +33,15 @@ class LaunchFailed(Exception):
         """Carry `failure`."""
         super().__init__(failure.message)
         self.failure = failure
+
+
+class DirectoryNotMade(Exception):
+    """The directory that a process was to have cannot be made; `errno` says why (EEXIST: it is there)."""
+
+    def __init__(self, errno: int) -> None:
+        """Carry `errno`."""
+        super().__init__(os.strerror(errno))
+        self.errno = errno
 
 
 class Running:
@@ -100,26 +110,53 @@ class Launcher:
         await self._gone
         await asyncio.to_thread(self._program.wait)
 
+    def begin(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | str,
+        stdout: Path | str,
+        stderr: Path | str,
+        makes_directory: bool = False,
+    ) -> "asyncio.Future[Running]":
+        """Start a process: no shell, exactly this environment, standard input empty, outputs overwritten.
+
+        The program is looked up in the PATH of `env`; a name with a slash is relative to `cwd`. With
+        `makes_directory` neither `cwd` nor the directory above is there yet: they are made.
+
+        Raises:
+            DirectoryNotMade: they cannot be made (in the future).
+            LaunchFailed: CommandProgramNotFound, or CommandLaunchFailed for any other reason (in the future).
+        """
+        starting: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+        if self._transport is None or self._transport.is_closing():
+            _refuse(starting, LaunchFailed(_LAUNCHER_GONE))
+            return starting
+        self._last_id += 1
+        run_id = self._last_id
+        self._ended[run_id] = asyncio.get_running_loop().create_future()
+        self._starting[run_id] = starting
+        self._say(
+            id=run_id,
+            argv=list(argv),
+            env=dict(env),
+            cwd=str(cwd),
+            stdout=str(stdout),
+            stderr=str(stderr),
+            makes=makes_directory,
+        )
+        return starting
+
     async def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdout: Path, stderr: Path
     ) -> Running:
-        """Start a process: no shell, exactly this environment, standard input empty, outputs overwritten.
-
-        The program is looked up in the PATH of `env`; a name with a slash is relative to `cwd`.
+        """What `begin` starts, once it has; cancelled, it is ended.
 
         Raises:
-            LaunchFailed: CommandProgramNotFound, or CommandLaunchFailed for any other reason.
+            LaunchFailed: as there.
         """
-        if self._transport is None or self._transport.is_closing():
-            raise LaunchFailed(_LAUNCHER_GONE)
-        self._last_id += 1
-        run_id = self._last_id
-        loop = asyncio.get_running_loop()
-        self._ended[run_id] = loop.create_future()
-        starting = self._starting[run_id] = loop.create_future()
-        self._say(
-            id=run_id, argv=list(argv), env=dict(env), cwd=str(cwd), stdout=str(stdout), stderr=str(stderr)
-        )
+        starting = self.begin(argv, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -147,7 +184,8 @@ class Launcher:
             self._ended.pop(run_id).set_result(event["exit_code"])
         else:
             del self._ended[run_id]
-            _refuse(self._starting.pop(run_id), _launch_failure(event))
+            not_made = DirectoryNotMade(event["errno"]) if "errno" in event else None
+            _refuse(self._starting.pop(run_id), not_made or LaunchFailed(_launch_failure(event)))
 
     def _lost(self) -> None:
         """The launcher has ended, by our wish or not: nothing of it may run on."""
@@ -156,7 +194,7 @@ class Launcher:
                 os.killpg(pid, signal.SIGKILL)
         waiting: list[asyncio.Future[Any]] = [*self._starting.values(), *self._ended.values()]
         for future in waiting:
-            _refuse(future, _LAUNCHER_GONE)
+            _refuse(future, LaunchFailed(_LAUNCHER_GONE))
         self._starting.clear()
         self._ended.clear()
         self._pids.clear()
@@ -195,8 +233,8 @@ def _launch_failure(event: Mapping[str, Any]) -> Failure:
     return Failure("UserError", "CommandLaunchFailed", "The command could not be launched.", reason)
 
 
-def _refuse(waiting: "asyncio.Future[Any]", failure: Failure) -> None:
-    waiting.set_exception(LaunchFailed(failure))
+def _refuse(waiting: "asyncio.Future[Any]", error: Exception) -> None:
+    waiting.set_exception(error)
     waiting.exception()  # nobody may be waiting any more; that is no error of its own
 
 
@@ -207,5 +245,6 @@ def _run_launcher(connection: socket.socket) -> "subprocess.Popen[bytes]":
         stdin=connection.fileno(),
         stdout=subprocess.DEVNULL,
         cwd="/",
+        env={name: os.environ[name] for name in INHERITED if name in os.environ},  # the key may stand in ours
         start_new_session=True,  # Ctrl-C in a terminal is for the emulator, which then ends this in order
     )

@@ -8,9 +8,11 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlencode
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may well succeed."""
@@ -51,7 +53,7 @@ class TransferError(Exception):
         self.passing = passing
 
 
-def check(answer: httpx.Response, url: str) -> None:
+def check(answer: "httpx.Response", url: str) -> None:
     """Do nothing for a success.
 
     Raises:
@@ -67,6 +69,8 @@ def check(answer: httpx.Response, url: str) -> None:
 
 def transport_trouble(error: Exception, url: str) -> TransferError:
     """What a request that got no answer is called. The text of `error` is not told: it may hold the URL."""
+    import httpx  # noqa: PLC0415
+
     if isinstance(error, httpx.TimeoutException):
         return TransferError(Trouble.TIMED_OUT, f"{without_query(url)} does not answer in time", passing=True)
     text = f"{without_query(url)} cannot be reached ({type(error).__name__})"

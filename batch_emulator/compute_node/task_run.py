@@ -16,7 +16,7 @@ from typing import Any
 from batch_emulator.compute_node import command_line, containers, output_files, resource_files
 from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, task_environment
-from batch_emulator.compute_node.processes import KILL_GRACE, Launcher, LaunchFailed
+from batch_emulator.compute_node.processes import KILL_GRACE, DirectoryNotMade, Launcher, LaunchFailed
 from batch_emulator.compute_node.transfers import Transfers, in_thread
 from batch_emulator.outcomes import ContainerRun, Failure, Outcome
 
@@ -120,11 +120,26 @@ class _Attempt:
             argv = command_line.split(self.run.command_line)
         except ValueError as error:
             return _not_launched(str(error))
-        return (
-            await self.prepare(directories)
-            or await self.run_anywhere(argv, directories, environment)
-            or await self.store(directories, environment)
+        return await self.run_prepared(argv, directories, environment) or await self.store(
+            directories, environment
         )
+
+    async def run_prepared(
+        self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]
+    ) -> Failure | None:
+        """Prepare the directories and run the process in them.
+
+        Where nothing comes between, what starts the process makes them too, which is quicker; it does not if
+        an earlier attempt has left something there.
+        """
+        run = self.run
+        if not (run.continues or run.container or run.resource_files or run.common_files):
+            try:
+                return await self.execute(argv, directories, environment, makes_directory=True)
+            except DirectoryNotMade as error:
+                if error.errno != errno.EEXIST:
+                    return _no_directory(error.errno)
+        return await self.prepare(directories) or await self.run_anywhere(argv, directories, environment)
 
     async def prepare(self, directories: RunDirectories) -> Failure | None:
         """Make the directories and fetch the resource files."""
@@ -134,9 +149,7 @@ class _Attempt:
             # Never in the event loop: on a busy disk it takes as long as the task (measured).
             await in_thread(directories.prepare)
         except OSError as error:
-            code = "DiskFull" if error.errno == errno.ENOSPC else "ResourceDirectoryCreateFailed"
-            message = f"The task's directory could not be made: {error.strerror}."
-            return Failure("ServerError", code, message)
+            return _no_directory(error.errno)
         return await self.fetch(directories)
 
     async def fetch(self, directories: RunDirectories) -> Failure | None:
@@ -217,17 +230,27 @@ class _Attempt:
             log.warning("container %s may be left over", container.name)
 
     async def execute(
-        self, argv: Sequence[str], directories: RunDirectories, environment: Mapping[str, str]
+        self,
+        argv: Sequence[str],
+        directories: RunDirectories,
+        environment: Mapping[str, str],
+        *,
+        makes_directory: bool = False,
     ) -> Failure | None:
-        """Run the process to its end, or end it."""
-        start = self.services.launcher.start(
+        """Run the process to its end, or end it.
+
+        Raises:
+            DirectoryNotMade: its directory was to be made, and cannot be.
+        """
+        _, working, stdout, stderr = directories.texts()
+        starting = self.services.launcher.begin(
             argv,
             env=environment,
-            cwd=directories.working,
-            stdout=directories.stdout,
-            stderr=directories.stderr,
+            cwd=working,
+            stdout=stdout,
+            stderr=stderr,
+            makes_directory=makes_directory,
         )
-        starting = asyncio.ensure_future(start)
         try:
             try:
                 running = await asyncio.shield(starting)
@@ -253,6 +276,12 @@ class _Attempt:
                 identities=self.run.node.identities,
             )
         return failure if success else EXIT_CODE_FAILURE
+
+
+def _no_directory(number: int | None) -> Failure:
+    code = "DiskFull" if number == errno.ENOSPC else "ResourceDirectoryCreateFailed"
+    message = f"The task's directory could not be made: {os.strerror(number or 0)}."
+    return Failure("ServerError", code, message)
 
 
 def _not_launched(reason: str) -> Failure:

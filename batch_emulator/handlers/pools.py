@@ -80,6 +80,7 @@ def replace_properties(call: Call) -> Reply:
 
 def _change(call: Call, pool: Pool, document: Document, changed: frozenset[str], status: int) -> Reply:
     refuse_packages(document)
+    schema.check_changed_pool(document)
     new = creations.pool(schema.pool_defaults(document), call.now)
     call.emulator.submit(UpdatePool(key(pool.id), new, changed))
     return done(call, status, pool.etag, pool.modified)

@@ -1,6 +1,8 @@
 """Which ready task goes to which node."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from batch_emulator.events import After, Instruction, PlacementDue
 from batch_emulator.lifecycle import JobState, NodeEvent, NodeState
@@ -28,24 +30,41 @@ def due(world: World, event: PlacementDue) -> Iterator[Instruction]:
 
 
 def place(world: World, pool_key: str) -> Iterator[Instruction]:
-    """Start ready tasks on free slots of a pool, jobs of higher priority first."""
-    if pool_key not in world.account.pools:
+    """Start ready tasks on free slots of a pool, jobs of higher priority first.
+
+    Jobs of equal priority have equal chances (documented): they take turns, unless the pool says that the
+    oldest goes first.
+    """
+    pool = world.account.pools.get(pool_key)
+    if pool is None:
         return
-    for job in world.jobs_of_pool.get(pool_key, ()):
-        if job.state is JobState.ACTIVE:
-            yield from _place_job(world, pool_key, job)
+    active = (job for job in world.jobs_of_pool.get(pool_key, ()) if job.state is JobState.ACTIVE)
+    for _, equals in groupby(active, key=lambda job: job.priority):
+        yield from _place_equals(world, pool, pool_key, list(equals))
 
 
-def _place_job(world: World, pool_key: str, job: Job) -> Iterator[Instruction]:
-    limit: int = job.document.get("maxParallelTasks", -1)
-    while limit == -1 or len(job.runs) < limit:
+def _place_equals(world: World, pool: Pool, pool_key: str, jobs: list[Job]) -> Iterator[Instruction]:
+    in_turns = not pool.oldest_job_first
+    if in_turns:
+        jobs.sort(key=lambda job: job.serial <= pool.last_served)
+    waiting = deque(jobs)
+    while waiting:
+        job = waiting.popleft()
         chosen = _choose(world, pool_key, job)
         if chosen is None:
-            return
+            continue
+        pool.last_served = job.serial
         yield from _start(world, pool_key, *chosen, job)
+        if in_turns:
+            waiting.append(job)
+        else:
+            waiting.appendleft(job)
 
 
 def _choose(world: World, pool_key: str, job: Job) -> tuple[list[str], Task] | None:
+    limit: int = job.document.get("maxParallelTasks", -1)
+    if limit != -1 and len(job.runs) >= limit:
+        return None
     pool, free = world.pool(pool_key), world.free[pool_key]
     for _, task in world.ready[key(job.id)].heads():
         node_ids = free.find_several(

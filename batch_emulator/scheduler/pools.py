@@ -40,6 +40,9 @@ TIMED_OUT = Failure(
     "Desired number of dedicated nodes could not be allocated as the resize timeout was reached",
 )
 
+_INSTANT = 1e-3
+"""Seconds by which a timer may come early: times are floating."""
+
 
 def add(world: World, event: AddPool) -> Iterator[Instruction]:
     """Take a new pool into the account and begin to allocate its nodes.
@@ -202,12 +205,13 @@ def settle(world: World, pool: Pool) -> Iterator[Instruction]:
     """Derive what follows from the number of nodes: a steady pool, or the end of a deleted one."""
     if pool.state is PoolState.DELETING:
         if not pool.nodes:
-            yield After(0.0, PoolGone(key(pool.id), pool.serial))
+            yield After(world.delays.deleting_pool, PoolGone(key(pool.id), pool.serial))
         return
     if pool.allocation is AllocationState.STEADY or any(node.leaving for node in pool.nodes.values()):
         return
     if pool.allocation is AllocationState.STOPPING:
-        world.move_allocation(pool, AllocationEvent.STOPPED)
+        if world.now + _INSTANT >= pool.allocation_since + world.delays.stopping:
+            world.move_allocation(pool, AllocationEvent.STOPPED)
         return
     have = (current(pool, is_dedicated=True), current(pool, is_dedicated=False))
     if have == (pool.target_dedicated, pool.target_low_priority):
@@ -246,7 +250,7 @@ def stop_resize(world: World, event: StopResize) -> Iterator[Instruction]:
     pool.resize_epoch = world.next_number()
     pool.target_dedicated = current(pool, is_dedicated=True)
     pool.target_low_priority = current(pool, is_dedicated=False)
-    yield After(0.0, AllocationDone(event.pool, pool.resize_epoch))
+    yield After(world.delays.stopping, AllocationDone(event.pool, pool.resize_epoch))
 
 
 CHANGEABLE = frozenset({"startTask", "applicationPackageReferences", "metadata"})

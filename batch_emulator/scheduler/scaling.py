@@ -18,7 +18,7 @@ from batch_emulator.events import (
 from batch_emulator.lifecycle import AllocationState, NodeState, PoolState
 from batch_emulator.resources import AutoScale, Disposal, Pool, key
 from batch_emulator.scheduler import pools
-from batch_emulator.scheduler.world import World
+from batch_emulator.scheduler.world import WORKING, World
 
 KEPT_SAMPLES = 2880
 """A day of samples (the documented history)."""
@@ -170,12 +170,16 @@ def sample(world: World, event: SampleDue) -> Iterator[Instruction]:
     yield After(autoscale.SAMPLE_PERIOD, event)
 
 
-def _metrics(world: World, pool: Pool) -> dict[str, int]:
+def _metrics(world: World, pool: Pool) -> dict[str, float]:
     tallies = [job.tally.tasks for job in world.jobs_of_pool.get(key(pool.id), ())]
     # Tasks that wait for others do not count as active (documented); ready are those that wait for slots.
     active = sum(len(world.ready[key(job.id)]) for job in world.jobs_of_pool.get(key(pool.id), ()))
     running = sum(tally["running"] + tally["preparing"] for tally in tallies)
     nodes = list(pool.nodes.values())
+    usable = [node for node in nodes if node.state in WORKING]
+    # Nobody looks at the processors of a machine that several nodes share: a node is as busy as its slots.
+    busy = sum(node.slots_taken for node in usable)
+    slots = pool.slots_per_node * len(usable)
     return {
         "$ActiveTasks": active,
         "$RunningTasks": running,
@@ -185,5 +189,7 @@ def _metrics(world: World, pool: Pool) -> dict[str, int]:
         "$CurrentDedicatedNodes": pools.current(pool, is_dedicated=True),
         "$CurrentLowPriorityNodes": pools.current(pool, is_dedicated=False),
         "$PreemptedNodeCount": sum(node.state is NodeState.PREEMPTED for node in nodes),
-        "$UsableNodeCount": sum(node.state in (NodeState.IDLE, NodeState.RUNNING) for node in nodes),
+        "$UsableNodeCount": len(usable),
+        "$SampleNodeCount": len(usable),
+        "$CPUPercent": 100.0 * busy / slots if slots else 0.0,
     }

@@ -203,6 +203,7 @@ def delete(world: World, event: DeleteTask) -> Iterator[Instruction]:
     world.ready[event.job].discard(event.task, task)
     del job.tasks[event.task]
     job.tally.add(task, -1)
+    dependencies.deleted(world, job, task)
     if task.run is not None:
         yield from kill(world, task.run)
     yield from _remove_files(task)
@@ -218,6 +219,7 @@ def reactivate(world: World, event: ReactivateTask) -> None:
         raise errors.TaskNotCompleted
     if dependencies.succeeded(task):
         raise errors.TaskSucceeded
+    dependencies.reactivated(world, job, task)
     world.move_task(job, task, TaskEvent.REACTIVATE)
     task.retries, task.last_retry = 0, None
     task.outcome = task.started = None

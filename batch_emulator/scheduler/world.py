@@ -22,6 +22,7 @@ from batch_emulator.lifecycle import (
 )
 from batch_emulator.resources import Account, Job, JobSchedule, Node, Pool, Task, key
 from batch_emulator.scheduler.books import FreeSlots, ReadyTasks
+from batch_emulator.scheduler.waiting import Waiting
 
 WORKING = frozenset({NodeState.IDLE, NodeState.RUNNING})
 """States in which a node takes tasks."""
@@ -44,6 +45,10 @@ class Delays:
     restarting: float = 0.0
     """Of a node that is rebooted, reimaged, upgraded or deallocated, before it starts or is gone."""
     leaving: float = 0.0
+    stopping: float = 0.0
+    """Of a resize that is stopped, before the pool is steady."""
+    deleting_pool: float = 0.0
+    """Of a pool, once it has no nodes any more."""
     deleting_job: float = 0.0
 
 
@@ -95,8 +100,8 @@ class World:
     """Jobs by pool, the first to be served first."""
     free: dict[str, FreeSlots] = field(default_factory=dict)
     """Free slots by pool."""
-    waiting: dict[str, dict[str, list[Task]]] = field(default_factory=dict)
-    """Tasks that wait for others, by job and by the id they wait for."""
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    """Tasks that wait for others, by job."""
     counter: int = 0
     concluded: list[tuple[Job, Task]] = field(default_factory=list)
     """Tasks that completed in this event, and whose consequences are still to be drawn."""

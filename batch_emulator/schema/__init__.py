@@ -15,10 +15,11 @@ from batch_emulator.schema.enums import ENUMS
 from batch_emulator.schema.flaw import Flaw
 from batch_emulator.schema.in_job import check_in_job
 from batch_emulator.schema.notation import Document, compile_models
-from batch_emulator.schema.rules import RULES
+from batch_emulator.schema.rules import RULES, task_slots
 
 __all__ = [
     "check",
+    "check_changed_pool",
     "check_in_job",
     "check_tasks",
     "job_defaults",
@@ -52,6 +53,18 @@ def check(model: str, body: Any) -> Document:
     """
     try:
         return MODELS[model].check(body)
+    except Flaw as flaw:
+        raise flaw.as_error() from None
+
+
+def check_changed_pool(document: Document) -> None:
+    """Hold a pool as it is to become against what one change of it could not show: slots and size.
+
+    Raises:
+        InvalidPropertyValue: its nodes cannot have so many task slots.
+    """
+    try:
+        task_slots(document)
     except Flaw as flaw:
         raise flaw.as_error() from None
 

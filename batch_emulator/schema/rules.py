@@ -7,16 +7,16 @@ the error is not stated there, InvalidPropertyValue is assumed.
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from batch_emulator.errors import EmptyMetadataKey, TaskDependencyListTooLong, TaskDependencyRangesTooLong
+from batch_emulator.errors import EmptyMetadataKey, TaskDependencyListTooLong
 from batch_emulator.schema.flaw import HIDDEN, Flaw, invalid, missing
 from batch_emulator.schema.notation import Document, Rule
+from batch_emulator.vm_sizes import most_slots
 from batch_emulator.wire.values import parse_duration, parse_timestamp
 
 _SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
 _IMAGES = ("virtualMachineImageId", "sharedGalleryImageId", "communityGalleryImageId")
 _NODE_AGENT_PORTS = {29876, 29877}
 _LONGEST_DEPENDENCIES = 64_000
-_MOST_IN_RANGES = 1_000_000
 _FEWEST_FRONTEND_PORTS = 40
 
 
@@ -74,6 +74,16 @@ def pool_size(document: Document) -> None:
         return
     if "autoScaleFormula" in document:
         invalid("autoScaleFormula", "it must not be given without enableAutoScale", HIDDEN)
+
+
+def task_slots(document: Document) -> None:
+    """No more task slots than a node of this size can have."""
+    slots, size = document.get("taskSlotsPerNode"), document.get("vmSize")
+    if slots is None or size is None:
+        return
+    most = most_slots(size)
+    if slots > most:
+        invalid("taskSlotsPerNode", f"a node of size {size} has {most} slots at most", slots)
 
 
 def image(document: Document) -> None:
@@ -139,18 +149,11 @@ def number_range(document: Document) -> None:
 
 
 def dependencies(document: Document) -> None:
-    """A list of tasks short enough to be stored: 64,000 characters.
-
-    The service names no limit of the ids in ranges; without one, a single range could fill the memory.
-    """
+    """A list of tasks short enough to be stored: 64,000 characters (documented)."""
     if sum(map(len, document.get("taskIds", ()))) > _LONGEST_DEPENDENCIES:
         raise Flaw(
             TaskDependencyListTooLong, f"the ids have more than {_LONGEST_DEPENDENCIES} characters", HIDDEN
         ).within("taskIds")
-    named = sum(span["end"] - span["start"] + 1 for span in document.get("taskIdRanges", ()))
-    if named > _MOST_IN_RANGES:
-        reason = f"the ranges hold {named} ids and may hold {_MOST_IN_RANGES}"
-        raise Flaw(TaskDependencyRangesTooLong, reason, HIDDEN).within("taskIdRanges")
 
 
 def metadata_item(document: Document) -> None:
@@ -165,7 +168,7 @@ def environment_setting(document: Document) -> None:
         invalid("name", "the name of an environment variable has no '='", document["name"])
 
 
-_POOL: Sequence[Rule] = (pool_size,)
+_POOL: Sequence[Rule] = (pool_size, task_slots)
 _JOB: Sequence[Rule] = (parallel_tasks, release_task)
 
 RULES: Mapping[str, Sequence[Rule]] = {

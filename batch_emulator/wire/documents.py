@@ -124,39 +124,43 @@ def _job_execution(job: Job) -> Document:
 
 def task(base_url: str, task: Task) -> Document:
     """A task as GET shows it."""
-    own = {
-        "id": task.id,
-        "displayName": task.document.get("displayName"),
-        "url": f"{base_url}/jobs/{task.job_id}/tasks/{task.id}",
-        "eTag": task.etag,
-        "lastModified": timestamp(task.modified),
-        "creationTime": timestamp(task.created),
-        "state": task.state.value,
-        "stateTransitionTime": timestamp(task.state_since),
-        "previousState": task.previous[0].value if task.previous else None,
-        "previousStateTransitionTime": moment(task.previous[1]) if task.previous else None,
-        "executionInfo": task_execution(task),
-        "nodeInfo": _node_info(base_url, task),
-    }
-    rest = {name: value for name, value in task.document.items() if name not in own}
-    return present({**own, **rest})
+    # Lists hold up to a thousand of these: one dictionary, filled once.
+    shown: Document = {"id": task.id}
+    if "displayName" in task.document:
+        shown["displayName"] = task.document["displayName"]
+    shown["url"] = f"{base_url}/jobs/{task.job_id}/tasks/{task.id}"
+    shown["eTag"] = task.etag
+    shown["lastModified"] = timestamp(task.modified)
+    shown["creationTime"] = timestamp(task.created)
+    shown["state"] = task.state.value
+    shown["stateTransitionTime"] = timestamp(task.state_since)
+    if task.previous is not None:
+        shown["previousState"] = task.previous[0].value
+        shown["previousStateTransitionTime"] = timestamp(task.previous[1])
+    shown["executionInfo"] = task_execution(task)
+    if task.node_id is not None:
+        shown["nodeInfo"] = _node_info(base_url, task, task.node_id)
+    for name, value in task.document.items():
+        shown.setdefault(name, value)
+    return shown
 
 
 def task_execution(task: Task) -> Document:
     """How far a task has come, as `executionInfo`."""
     # Both counts are always there, even in a task that never ran (seen in recorded traffic).
-    return {
-        **_outcome(task.started, task.outcome if task.state is TaskState.COMPLETED else None),
-        "retryCount": task.retries,
-        **present({"lastRetryTime": moment(task.last_retry)}),
-        "requeueCount": task.requeues,
-        **present({"lastRequeueTime": moment(task.last_requeue)}),
-    }
+    shown = _outcome(task.started, task.outcome if task.state is TaskState.COMPLETED else None)
+    shown["retryCount"] = task.retries
+    if task.last_retry is not None:
+        shown["lastRetryTime"] = timestamp(task.last_retry)
+    shown["requeueCount"] = task.requeues
+    if task.last_requeue is not None:
+        shown["lastRequeueTime"] = timestamp(task.last_requeue)
+    return shown
 
 
 def _outcome(started: float | None, outcome: Outcome | None) -> Document:
     if outcome is None:
-        return present({"startTime": moment(started)})
+        return {} if started is None else {"startTime": timestamp(started)}
     return present(
         {
             "startTime": moment(started),
@@ -169,16 +173,14 @@ def _outcome(started: float | None, outcome: Outcome | None) -> Document:
     )
 
 
-def _node_info(base_url: str, task: Task) -> Document | None:
-    if task.node_id is None:
-        return None
-    node_url = f"{base_url}/pools/{task.pool_id}/nodes/{task.node_id}"
+def _node_info(base_url: str, task: Task, node_id: str) -> Document:
+    node_url = f"{base_url}/pools/{task.pool_id}/nodes/{node_id}"
     directory = task_directory(task.job_id, task.id)
     return {
-        "affinityId": f"TVM:{task.node_id}",
+        "affinityId": f"TVM:{node_id}",
         "nodeUrl": node_url,
         "poolId": task.pool_id,
-        "nodeId": task.node_id,
+        "nodeId": node_id,
         # As Windows writes it, on its nodes; in the URL it never is (seen in recorded traffic).
         "taskRootDirectory": directory.replace("/", "\\") if task.on_windows else directory,
         "taskRootDirectoryUrl": f"{node_url}/files/{directory}",

@@ -107,6 +107,27 @@ def test_the_key_can_come_from_the_environment_and_does_not_reach_tasks(tmp_path
         assert "c2VjcmV0" not in text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of processes")
+def test_the_key_is_in_no_environment_that_another_process_can_read() -> None:
+    key = "c2VjcmV0IGtleQ=="
+    with emulator(AZURE_BATCH_ACCESS_KEY=key) as (process, _):
+        launchers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert launchers
+        for pid in launchers:
+            assert key.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux closes a process to its own user")
+def test_the_emulator_closes_itself_to_others() -> None:
+    program = """if True:
+        import ctypes, sys
+        from batch_emulator import __main__ as command
+        command._serve = lambda *_: sys.exit(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
+        command.main([])
+    """
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
 def test_each_start_without_a_key_makes_another_one() -> None:
     with emulator() as (_, one), emulator() as (_, other):
         assert one["AZURE_BATCH_ACCESS_KEY"] != other["AZURE_BATCH_ACCESS_KEY"]

@@ -153,6 +153,23 @@ SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGrou
         (pool(targetDedicatedNodes=2**31), "targetDedicatedNodes"),
         (pool(taskSlotsPerNode=0), "taskSlotsPerNode"),
         (pool(taskSlotsPerNode=257), "taskSlotsPerNode"),
+        (pool(vmSize="standard_d2s_v3", taskSlotsPerNode=9), "taskSlotsPerNode"),
+        (pool(vmSize="STANDARD_D1_v2", taskSlotsPerNode=5), "taskSlotsPerNode"),
+        (
+            job(
+                poolInfo={
+                    "autoPoolSpecification": {
+                        "poolLifetimeOption": "job",
+                        "pool": {
+                            "vmSize": "standard_d2s_v3",
+                            "virtualMachineConfiguration": UBUNTU,
+                            "taskSlotsPerNode": 9,
+                        },
+                    }
+                }
+            ),
+            "poolInfo.autoPoolSpecification.pool.taskSlotsPerNode",
+        ),
         (pool(taskSchedulingPolicy={"nodeFillType": "best"}), "taskSchedulingPolicy.nodeFillType"),
         (pool(enableAutoScale=True, autoScaleFormula="x", targetDedicatedNodes=1), "targetDedicatedNodes"),
         (
@@ -274,6 +291,9 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(
         job(priority=-1000, maxParallelTasks=-1),
         job(poolInfo={"autoPoolSpecification": {"poolLifetimeOption": "Job", "autoPoolIdPrefix": "x" * 20}}),
         schedule(startWindow="PT1H", recurrenceInterval="PT1H"),
+        pool(vmSize="standard_d2s_v3", taskSlotsPerNode=8),
+        pool(vmSize="standard_m128s", taskSlotsPerNode=256),
+        pool(vmSize="a_size_of_tomorrow", taskSlotsPerNode=256),
         task(commandLine="x" * 32768),
         task(environmentSettings=[{"name": "EMPTY", "value": ""}, {"name": "NONE"}]),
         task(resourceFiles=[{"storageContainerUrl": BLOB}]),
@@ -343,10 +363,3 @@ def test_a_collection_that_is_malformed_is_refused_as_a_whole(body: Any, code: s
     with pytest.raises(BatchError) as caught:
         check_tasks(body)
     assert caught.value.code == code
-
-
-def test_ranges_of_dependencies_hold_a_million_ids_at_most() -> None:
-    spans = [{"start": 0, "end": 499_999}, {"start": 1_000_000, "end": 1_499_999}]
-    check(*task(dependsOn={"taskIdRanges": spans}))
-    spans[1]["end"] += 1
-    assert refused(*task(dependsOn={"taskIdRanges": spans})).code == "TaskDependencyRangesTooLong"

@@ -76,3 +76,8 @@ def test_it_imports_and_serves_with_nothing_but_what_it_declares() -> None:
 def test_its_own_package_asks_for_what_the_whole_project_asks_for() -> None:
     alone = declared(PROJECT / "batch_emulator" / "pyproject.toml")
     assert set(alone) <= set(declared(PROJECT / "pyproject.toml"))
+
+
+def test_what_is_slow_to_import_is_not_imported_at_the_start() -> None:
+    program = "import sys, batch_emulator.app, batch_emulator.server; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

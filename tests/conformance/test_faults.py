@@ -1,6 +1,7 @@
 """Every fault, as a program with the official SDK sees it."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from azure.batch import models
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
+from batch_emulator.faults.kinds import FAULTS
 from flows.local_stack.emulator import BatchAccount
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
@@ -44,6 +46,7 @@ def task(task_id: str, command: str = "true", **more: Any) -> models.BatchTaskCr
         ("throttled", {"retry_after": 7}, 429, "TooManyRequests", "7"),
         ("internal_error", {}, 500, "InternalError", None),
         ("server_busy", {"retry_after": 3}, 503, "ServerBusy", "3"),
+        ("denied", {}, 403, "InsufficientAccountPermissions", None),
     ],
 )
 def test_a_request_is_refused_with_the_services_error_and_nothing_is_done(
@@ -324,6 +327,13 @@ def test_an_unknown_fault_or_member_is_refused_by_name_and_none_is_in_force(
     assert answer.status_code == 400
     assert said in next(one["value"] for one in answer.json()["values"] if one["key"] == "Reason")
     assert control.ask("GET", "faults").json() == {"faults": []}
+
+
+def test_every_fault_has_its_test() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r"control\.fault\(\"(\w+)\"", text))
+    named |= set(re.findall(r"^        \(\"(\w+)\", \{", text, re.MULTILINE))
+    assert named == set(FAULTS)
 
 
 def test_a_fault_that_strikes_nothing_shows_that(batch: Batch, control: Control) -> None:

@@ -41,6 +41,8 @@ def test_a_job_is_created_shown_listed_patched_and_deleted(
 
     batch.update_job(job_id, models.BatchJobUpdateOptions(priority=100))
     assert batch.get_job(job_id).priority == 100
+    assert job_id in [one.id for one in batch.list_jobs(filter="priority ge 100")]
+    assert job_id not in [one.id for one in batch.list_jobs(filter="priority eq 0")]
     assert batch.get_job(job_id).etag != job.etag
     with pytest.raises(ResourceExistsError, match=r"\(JobExists\) The specified job already exists\."):
         batch.create_job(models.BatchJobCreateOptions(id=job_id, pool_info=info))

@@ -267,6 +267,9 @@ def test_what_needs_an_empty_pool_is_refused_while_there_are_nodes(batch: Batch,
         pool = batch.get_pool(pool_id)
         assert (pool.task_slots_per_node, pool.vm_size) == (2, "standard_d2_v2")
         assert pool.task_scheduling_policy.node_fill_type.lower() == "pack"
+        for change in ({"task_slots_per_node": 9}, {"vm_size": "standard_d1_v2", "task_slots_per_node": 5}):
+            with pytest.raises(HttpResponseError, match="InvalidPropertyValue"):
+                batch.update_pool(pool_id, models.BatchPoolUpdateOptions(**change))
 
 
 def test_application_packages_that_cannot_exist_are_refused(batch: Batch, unique: Unique) -> None:

@@ -88,6 +88,15 @@ def test_unknown_members_and_versions_are_refused_by_name(emulator: BatchAccount
         old.get_job("j")
 
 
+def test_query_parameters_that_an_operation_has_not_are_refused_by_name(emulator: BatchAccount) -> None:
+    credential = AzureNamedKeyCredential(emulator.name, emulator.key)
+    with BatchClient(emulator.endpoint, credential) as client:
+        with pytest.raises(HttpResponseError, match=r"(?s)UnsupportedQueryParameter.*colour"):
+            list(client.list_pools(params={"colour": "red"}))
+        with pytest.raises(HttpResponseError, match=r"(?s)InvalidQueryParameterValue.*maybe"):
+            client.begin_delete_job("j", params={"force": "maybe"})
+
+
 def test_the_key_is_in_no_answer(emulator: BatchAccount) -> None:
     for path in ("/pools", "/_emulator/health", "/nowhere"):
         assert emulator.key not in httpx.get(f"{emulator.endpoint}{path}", params=VERSION).text

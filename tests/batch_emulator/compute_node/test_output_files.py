@@ -12,7 +12,7 @@ import pytest
 
 from batch_emulator.compute_node import output_files
 from batch_emulator.compute_node.directories import RunDirectories
-from batch_emulator.compute_node.transfers import BLOCK, Transfers, open_client
+from batch_emulator.compute_node.transfers import BLOCK, BlobClient, Transfers
 from batch_emulator.outcomes import Failure
 
 from .conftest import Container
@@ -37,7 +37,7 @@ def upload(
     run: RunDirectories, *outputs: Mapping[str, Any], success: bool = True, pauses: tuple[float, ...] = ()
 ) -> Failure | None:
     async def act() -> Failure | None:
-        async with open_client() as client:
+        async with BlobClient() as client:
             return await output_files.upload(
                 outputs,
                 run,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batch_emulator.compute_node import resource_files
-from batch_emulator.compute_node.transfers import Transfers, open_client
+from batch_emulator.compute_node.transfers import BlobClient, Transfers
 from batch_emulator.outcomes import Failure
 
 from .conftest import Container
@@ -18,7 +18,7 @@ from .servers import answering, http, serving, silent
 
 def fetch(files: Sequence[dict[str, Any]], wd: Path, pauses: tuple[float, ...] = (0, 0)) -> Failure | None:
     async def run() -> Failure | None:
-        async with open_client() as client:
+        async with BlobClient() as client:
             return await resource_files.fetch(files, wd, Transfers(client, pauses))
 
     return asyncio.run(run())
@@ -40,7 +40,7 @@ def blob(container: Container, name: str, permissions: str = "r") -> str:
 
 def fetch_from_server(wd: Path, *answers: bytes) -> Failure | None:
     async def run() -> Failure | None:
-        async with answering(*answers) as (url, _), open_client() as client:
+        async with answering(*answers) as (url, _), BlobClient() as client:
             file = {"httpUrl": url, "filePath": "file"}
             return await resource_files.fetch([file], wd, Transfers(client, (0, 0)))
 
@@ -104,7 +104,7 @@ def test_all_pages_of_a_long_listing_are_read() -> None:
         return http("200 OK", page.encode())
 
     async def run() -> None:
-        async with answering(page("1", "a/b c"), page("2", "")) as (url, asked), open_client() as client:
+        async with answering(page("1", "a/b c"), page("2", "")) as (url, asked), BlobClient() as client:
             assert await Transfers(client).list_blobs(url, "in/") == ["1", "2"]
             query = "/file?sig=secret&restype=container&comp=list&prefix=in%2F"
             assert asked == [query, query + "&marker=a%2Fb%20c"]
@@ -174,7 +174,7 @@ def test_each_trouble_has_its_code(
 def test_a_blob_whose_name_leads_out_is_refused(container: Container, tmp_path: Path) -> None:
     async def run() -> Failure | None:
         page = b"<EnumerationResults><Blobs><Blob><Name>a/../../x</Name></Blob></Blobs></EnumerationResults>"
-        async with answering(http("200 OK", page)) as (url, _), open_client() as client:
+        async with answering(http("200 OK", page)) as (url, _), BlobClient() as client:
             return await resource_files.fetch(
                 [{"storageContainerUrl": url}], tmp_path / "wd", Transfers(client)
             )
@@ -188,7 +188,7 @@ def test_names_that_xml_cannot_hold_and_folder_blobs_are_understood(tmp_path: Pa
         page = b"<EnumerationResults><Blobs><Blob>" + names + b"</Blob></Blobs></EnumerationResults>"
         async with (
             answering(http("200 OK", page), http("200 OK", b"data")) as (url, _),
-            open_client() as client,
+            BlobClient() as client,
         ):
             return await resource_files.fetch([{"storageContainerUrl": url}], tmp_path, Transfers(client))
 
@@ -219,8 +219,7 @@ def test_a_refusal_is_not_asked_for_twice(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_answer_in_time_is_told_as_such(tmp_path: Path) -> None:
     async def run() -> Failure | None:
-        async with serving(silent) as server, open_client() as client:
-            client.timeout = 0.05
+        async with serving(silent) as server, BlobClient(patience=0.05) as client:
             url = f"{server}/file?sig=secret"
             files = [{"httpUrl": url, "filePath": "file"}, {"storageContainerUrl": url}]
             one = await resource_files.fetch(files[:1], tmp_path, Transfers(client, (0,)))
@@ -256,7 +255,7 @@ def test_no_log_line_holds_a_sas(
 def test_the_token_of_an_identity_does_not_go_over_plain_http(container: Container, tmp_path: Path) -> None:
     async def run(url: str) -> Failure | None:
         file = {"httpUrl": url, "filePath": "file", "identityReference": {"resourceId": "/X"}}
-        async with open_client() as client:
+        async with BlobClient() as client:
             return await resource_files.fetch([file], tmp_path, Transfers(client), frozenset({"/x"}))
 
     container.put("b", b"data")

@@ -12,7 +12,7 @@ from batch_emulator.compute_node.directories import RunDirectories
 from batch_emulator.compute_node.environment import ComputeNode, RunIdentity, RunKind
 from batch_emulator.compute_node.processes import Launcher
 from batch_emulator.compute_node.task_run import CommandRun, Services, run_command
-from batch_emulator.compute_node.transfers import Transfers, open_client
+from batch_emulator.compute_node.transfers import BlobClient, Transfers
 from batch_emulator.outcomes import Outcome
 
 from .conftest import Container
@@ -23,7 +23,7 @@ TASK = RunIdentity(kind=RunKind.TASK, job_id="job", task_id="task")
 
 def with_services(test: Callable[[Services], Awaitable[Outcome]]) -> Outcome:
     async def run() -> Outcome:
-        async with Launcher() as launcher, open_client() as client:
+        async with Launcher() as launcher, BlobClient() as client:
             ticks = itertools.count(100)
             return await test(Services(launcher, Transfers(client, (0,)), lambda: float(next(ticks))))
 

@@ -160,3 +160,46 @@ def test_the_tally_is_what_counting_would_give(stage: Stage) -> None:
     stage.submit(events.TerminateTask("job", "3"))
     assert +job.tally.tasks == {"failed": 2, "running": 1}
     assert job.tally.unfinished == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [
+        ({}, ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]),
+        ({"jobDefaultOrder": "none"}, ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]),
+        ({"jobDefaultOrder": "CreationTime"}, ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"]),
+    ],
+)
+@pytest.mark.parametrize("slots", [1, 4, 9])
+def test_jobs_of_equal_priority_take_turns_unless_the_oldest_goes_first(
+    policy: dict[str, str], served: list[str], slots: int
+) -> None:
+    stage = Stage()
+    pool = stage.pool(nodes=0, slots=slots)
+    pool.document = {**pool.document, "taskSchedulingPolicy": {"nodeFillType": "pack", **policy}}
+    for job_id in "abc":
+        stage.job(job_id)
+    tasks = {f"{job_id}{n}": stage.task(f"{job_id}{n}", job_id) for job_id in "abc" for n in (1, 2, 3)}
+    stage.submit(events.ResizePool("pool", 1, 0, 900.0))
+    stage.pass_time()
+    while running := [task for task in tasks.values() if task.state is TaskState.RUNNING]:
+        stage.end(running[0])
+    started = [act.task for act in stage.pending if isinstance(act, events.RunTask)]
+    assert started == served
+
+
+def test_a_job_of_higher_priority_takes_no_turns() -> None:
+    stage = Stage()
+    stage.pool(nodes=0)
+    stage.job("low")
+    stage.job("high", priority=1)
+    for job_id in ("low", "high"):
+        for number in (1, 2):
+            stage.task(f"{job_id}{number}", job_id)
+    stage.submit(events.ResizePool("pool", 1, 0, 900.0))
+    stage.pass_time()
+    for name in ("high1", "high2"):
+        task = stage.world.account.jobs["high"].tasks[name]
+        assert task.state is TaskState.RUNNING
+        stage.end(task)
+    assert stage.world.account.jobs["low"].tasks["low1"].state is TaskState.RUNNING

@@ -113,6 +113,30 @@ def test_a_stopped_resize_keeps_what_it_has() -> None:
     assert not pool.nodes
 
 
+def test_a_resize_takes_its_time_to_stop() -> None:
+    stage = Stage(allocation=10.0, stopping=5.0, leaving=1.0)
+    pool = stage.pool(nodes=2)
+    stage.pass_time(10.0)
+    stage.submit(events.ResizePool("pool", 1, 0, 900.0))
+    stage.submit(events.StopResize("pool"))
+    stage.pass_time(4.9)
+    assert (len(pool.nodes), pool.allocation) == (1, AllocationState.STOPPING)
+    stage.pass_time(0.1)
+    assert pool.allocation is AllocationState.STEADY
+
+
+@pytest.mark.parametrize("nodes", [0, 1])
+def test_a_pool_without_nodes_takes_its_time_to_be_deleted(nodes: int) -> None:
+    stage = Stage(deleting_pool=5.0)
+    stage.pool(nodes=nodes)
+    stage.submit(events.DeletePool("pool"))
+    stage.pass_time(4.9)
+    assert stage.world.pool("pool").state is PoolState.DELETING
+    stage.pass_time(0.1)
+    with pytest.raises(errors.PoolNotFound):
+        stage.world.pool("pool")
+
+
 def test_removed_nodes_lower_the_target() -> None:
     stage = Stage()
     pool = stage.pool(nodes=3)

@@ -112,3 +112,28 @@ def test_tasks_that_wait_for_others_do_not_count_as_pending() -> None:
     assert child.state is TaskState.ACTIVE
     assert pool.auto_scale is not None
     assert pool.auto_scale.samples["$ActiveTasks"][-1][1] == 1.0
+
+
+def test_a_node_is_sampled_and_as_busy_as_its_slots() -> None:
+    stage = Stage()
+    formula = (
+        "$TargetDedicatedNodes = 2 * min($SampleNodeCount.GetSample(1)) + avg($CPUPercent.GetSample(1)) / 10;"
+    )
+    pool = stage.pool(nodes=0, slots=4, auto_scale=AutoScale("$TargetDedicatedNodes = 2;", 3600.0))
+    stage.job()
+    for name in "abc":
+        stage.task(name)
+    stage.pass_time(30.0)
+    assert pool.auto_scale is not None
+    samples = {name: kept[-1][1] for name, kept in pool.auto_scale.samples.items()}
+    assert (samples["$SampleNodeCount"], samples["$CPUPercent"]) == (2.0, 37.5)
+    stage.submit(events.EnableAutoScale("pool", AutoScale(formula, 3600.0)))
+    assert pool.target_dedicated == 7
+
+
+def test_a_pool_without_nodes_is_not_busy() -> None:
+    stage = Stage()
+    pool = scaled(stage, "$TargetDedicatedNodes = 0;")
+    stage.pass_time(30.0)
+    assert pool.auto_scale is not None
+    assert pool.auto_scale.samples["$CPUPercent"][-1][1] == 0.0

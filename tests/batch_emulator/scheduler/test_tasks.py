@@ -203,45 +203,6 @@ def test_a_task_goes_to_the_node_it_prefers_when_that_has_room() -> None:
     assert stage.task("b", document={"affinityInfo": {"affinityId": f"TVM:{wanted}"}}).node_id != wanted
 
 
-def test_a_task_runs_when_all_it_depends_on_has_succeeded() -> None:
-    stage = Stage()
-    stage.pool(nodes=4)
-    stage.job(usesTaskDependencies=True)
-    child = stage.task(
-        "child", document={"dependsOn": {"taskIds": ["A"], "taskIdRanges": [{"start": 7, "end": 8}]}}
-    )
-    parents = [stage.task(name) for name in ("a", "007", "8")]
-    stage.end(parents[0])
-    stage.end(parents[1])
-    assert child.state is TaskState.ACTIVE
-    stage.end(parents[2])
-    assert child.state is TaskState.RUNNING
-
-
-def test_a_task_stays_active_when_one_it_depends_on_failed_until_that_succeeds() -> None:
-    stage = Stage()
-    stage.pool(nodes=2)
-    stage.job(usesTaskDependencies=True)
-    parent = stage.task("a")
-    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
-    stage.end(parent, exit_code=1)
-    assert child.state is TaskState.ACTIVE
-    stage.submit(events.ReactivateTask("job", "a"))
-    stage.end(parent)
-    assert child.state is TaskState.RUNNING
-
-
-def test_exit_conditions_can_satisfy_a_dependency_in_spite_of_a_failure() -> None:
-    stage = Stage()
-    stage.pool(nodes=2)
-    stage.job(usesTaskDependencies=True)
-    conditions = {"exitCodeRanges": [{"start": 2, "end": 4, "exitOptions": {"dependencyAction": "satisfy"}}]}
-    parent = stage.task("a", document={"exitConditions": conditions})
-    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
-    stage.end(parent, exit_code=3)
-    assert child.state is TaskState.RUNNING
-
-
 @pytest.mark.parametrize(
     ("action", "state", "reason"),
     [
@@ -261,38 +222,3 @@ def test_the_failure_of_a_task_can_end_or_disable_its_job(
     stage.end(task, exit_code=5)
     assert job.state is state
     assert job.terminate_reason == reason
-
-
-def test_a_deleted_task_that_waited_for_others_does_not_come_back() -> None:
-    stage = Stage()
-    stage.pool(nodes=2)
-    stage.job(usesTaskDependencies=True)
-    parent = stage.task("a")
-    stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
-    stage.submit(events.DeleteTask("job", "child"))
-    assert started(stage.end(parent)) == []
-
-
-def test_a_task_waits_for_one_that_is_deleted_and_added_again() -> None:
-    stage = Stage()
-    stage.pool(nodes=2)
-    stage.job(usesTaskDependencies=True)
-    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"], "taskIdRanges": []}})
-    stage.end(stage.task("a"), exit_code=1)
-    stage.submit(events.DeleteTask("job", "a"))
-    assert child.state is TaskState.ACTIVE
-    stage.end(stage.task("a"))
-    assert child.state is TaskState.RUNNING
-
-
-def test_a_task_that_was_ended_while_it_waited_waits_again_when_it_is_reactivated() -> None:
-    stage = Stage()
-    stage.pool(nodes=2)
-    stage.job(usesTaskDependencies=True)
-    parent = stage.task("a")
-    child = stage.task("child", document={"dependsOn": {"taskIds": ["a"]}})
-    stage.submit(events.TerminateTask("job", "child"))
-    stage.submit(events.ReactivateTask("job", "child"))
-    assert child.state is TaskState.ACTIVE
-    stage.end(parent)
-    assert child.state is TaskState.RUNNING

@@ -1,6 +1,7 @@
 """What people write in files: delays, and what simulated commands do."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from batch_emulator.tables import Mistake, read_table
 def test_a_profile_is_known_by_its_name_and_a_file_can_change_it(tmp_path: Path) -> None:
     assert delays.delays("none") == Delays()
     assert delays.delays("azure").allocation == 52.0
+    assert all(getattr(delays.AZURE, field.name) > 0 for field in fields(Delays)), "each state can be seen"
     file = tmp_path / "mine.toml"
     file.write_text('profile = "azure"\nallocation = 3\n')
     mine = delays.delays(str(file))
