@@ -46,8 +46,13 @@ emulator: $(ENVIRONMENT) ## Azure Batch on this machine, until Ctrl-C
 # Where `make ui` serves, unless your shell already works with another Prefect server.
 ui deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 
+# A server that keeps in memory which runs hold a slot of their limit has forgotten them after a restart, and
+# Prefect then ends these runs.
+LEASES := prefect.server.concurrency.lease_storage.filesystem
+
 ui: $(ENVIRONMENT) ## Prefect's server and its UI on http://127.0.0.1:4200, until Ctrl-C
-	PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/prefect server start
+	PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=$(LEASES) \
+	.venv/bin/prefect server start
 
 deploy: $(ENVIRONMENT) ## tell the Prefect server of block, work pool, deployments and automation
 	@.venv/bin/python .make/await_prefect.py
@@ -55,8 +60,8 @@ deploy: $(ENVIRONMENT) ## tell the Prefect server of block, work pool, deploymen
 	.venv/bin/prefect work-pool inspect azure-batch >/dev/null 2>&1 \
 	|| .venv/bin/prefect work-pool create azure-batch --type process
 	.venv/bin/prefect --no-prompt deploy --all
-	.venv/bin/prefect automation inspect zombie-runs >/dev/null 2>&1 \
-	|| .venv/bin/prefect automation create --from-file automations/zombie-runs.yaml
+	.venv/bin/prefect --no-prompt automation delete zombie-runs >/dev/null 2>&1 || true
+	.venv/bin/prefect automation create --from-file automations/zombie-runs.yaml
 
 # Cancelling through the worker ends also what is still pending, which else takes five minutes (measured).
 worker: $(ENVIRONMENT) $(AZURITE) ## run what is due in Prefect on this machine, until Ctrl-C

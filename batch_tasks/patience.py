@@ -40,7 +40,7 @@ class Patience:
 USUAL = Patience()
 FIRST_CONTACT = Patience(budget=20.0)
 """For the first calls of a run: a mistyped endpoint should not take five minutes to be found out."""
-CLEANING = Patience(budget=12.0, longest_wait=4.0)
+CLEANING = Patience(budget=6.0, longest_wait=2.0)
 """Prefect grants a cancelled run 30 s in all (measured), so clean-up may not insist."""
 
 _closing: ContextVar[threading.Event] = ContextVar("run_is_closing")

@@ -110,7 +110,7 @@ class PlannedTasks(Sequence[PlannedTask]):
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
     clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
-    which nodes reach storage, "" for signed URLs.
+    which nodes reach storage, "" for signed URLs; `heartbeat` is as in `naming.metadata`.
     """
 
     names: RunNames
@@ -121,6 +121,7 @@ class RunPlan:
     keep: frozenset[str] = frozenset()
     retry: RetryOptions = field(default_factory=RetryOptions)
     identity: str = ""
+    heartbeat: int | None = None
 
     @property
     def files(self) -> Iterator[PlannedFile]:
@@ -146,7 +147,7 @@ class RunPlan:
     @property
     def metadata(self) -> Mapping[str, str]:
         """What is written on everything this run makes."""
-        return metadata(self.names, self.created, self.expires, self.keep)
+        return metadata(self.names, self.created, self.expires, self.keep, self.heartbeat)
 
 
 def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: int = 1) -> PlannedTasks:

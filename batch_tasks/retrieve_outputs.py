@@ -25,6 +25,7 @@ from batch_tasks.report import FileReport, FinishedTask, Output, RunReport
 from batch_tasks.stage import log, stage
 from batch_tasks.tries import reports_of
 from batch_tasks.upload_inputs import md5_of, stored_blobs
+from batch_tasks.verified_outputs import VerifiedOutputs
 
 _TRIES = 2
 
@@ -55,6 +56,7 @@ def retrieve_outputs(
     earlier = earlier or EarlierWork(plan, {})
     files = earlier.completed(plan, _reports(earlier.rest, finished))
     root = Path(output_dir).absolute()
+    verified = VerifiedOutputs(root, names.flow_run_id)
     done = Counting("retrieve-outputs", sum(file.state == "succeeded" for file in files))
 
     def fetched(file: FileReport) -> FileReport:
@@ -62,6 +64,8 @@ def retrieve_outputs(
             return file
         stop_if_closing()
         result = _with_outputs_here(names.output_container, file, root)
+        if result.state == "succeeded":
+            verified.note(result)
         done.add_one()
         return result
 

@@ -33,16 +33,19 @@ from batch_tasks.pre_flight.refusals import refusals_explained
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.report import FinishedTask, RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
+from batch_tasks.stage import log
 from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
+from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Workload
+from flows import attempt, run_events
 from flows.account import account_for
-from flows.run_events import cleaned_up
 from flows.run_history import run_history
 
 _POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
-_WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
+WAIT_FOR_POOL_REQUEST = 5.0
+"""Seconds; of the 30 that Prefect grants a cancelled run for everything."""
 
 
 def run_workload(
@@ -82,6 +85,7 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
             retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
         )
         history.tell(report)
+        VerifiedOutputs(Path(report.output_dir), plan.names.flow_run_id).forget()
         if report.failed:
             raise TasksFailed(report, stopped)
         return report
@@ -127,7 +131,7 @@ def plan_run(
     tasks = plan_tasks(workload, inputs, options.files_per_task)
     expires = now + timedelta(hours=options.pool.max_hours)
     kept, identity = options.clean_up.kept, options.pool.identity
-    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity)
+    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity, attempt.heartbeat())
     problems = [*plan_problems(tasks), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)
@@ -140,6 +144,9 @@ def _cleaned_up(
 ) -> Iterator[list[PrefectFuture[Any]]]:
     """The clean-up task runs at the end of the block, however that comes; its failure hides no other error.
 
+    The containers of an attempt that failed stay where Prefect will make another one at once: what is done is
+    in them. Nothing is deleted under another attempt that runs already.
+
     Prefect tasks in the background are put in the list: what they still make must not outlive the clean-up.
     """
     in_the_background: list[PrefectFuture[Any]] = []
@@ -148,18 +155,33 @@ def _cleaned_up(
         with uninterrupted():
             closing.set()
             for future in in_the_background:
-                future.wait(_WAIT_FOR_POOL_REQUEST)
-            cleaned_up(names, clean_up(names, policy))
+                future.wait(WAIT_FOR_POOL_REQUEST)
+            if attempt.goes_on_elsewhere():
+                log().warning("Another attempt of this run has begun: what it needs is left to it")
+                return
+            _clean_up(names, policy)
 
     try:
         yield in_the_background
     except BaseException as error:
+        if isinstance(error, Exception) and attempt.retry_is_left():
+            policy = policy.model_copy(update={"input_container": False, "output_container": False})
         try:
             finish()
         except CleanUpFailed as failed:
             error.add_note(str(failed))
         raise
     finish()
+
+
+def _clean_up(names: RunNames, policy: CleanUpPolicy) -> None:
+    """The clean-up task, and an event of how it went."""
+    try:
+        deleted = clean_up(names, policy)
+    except CleanUpFailed as failed:
+        run_events.clean_up_failed(names, str(failed), run_events.RUN)
+        raise
+    run_events.cleaned_up(names, deleted, run_events.RUN)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.settings import Account
-from flows.collect_garbage import HEARTBEAT
+from flows.owners import HEARTBEAT
 from tests.teardown.gate import Gate, Hold, gate_before
 
 ROOT = Path(__file__).parents[2]
