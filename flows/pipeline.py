@@ -44,7 +44,7 @@ from flows.account import account_for
 from flows.run_history import run_history
 
 _POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
-WAIT_FOR_POOL_REQUEST = 5.0
+WAIT_FOR_POOL_REQUEST, SEND_WITHIN = 4.0, 2.0
 """Seconds; of the 30 that Prefect grants a cancelled run for everything."""
 
 
@@ -151,27 +151,37 @@ def _cleaned_up(
     """
     in_the_background: list[PrefectFuture[Any]] = []
 
-    def finish() -> None:
+    def finish(error: BaseException | None = None) -> None:
+        kept = _for_another_attempt(policy) if isinstance(error, Exception) else policy
         with uninterrupted():
             closing.set()
             for future in in_the_background:
                 future.wait(WAIT_FOR_POOL_REQUEST)
-            if attempt.goes_on_elsewhere():
-                log().warning("Another attempt of this run has begun: what it needs is left to it")
-                return
-            _clean_up(names, policy)
+            try:
+                if attempt.goes_on_elsewhere():
+                    log().warning("Another attempt of this run has begun: what it needs is left to it")
+                else:
+                    _clean_up(names, kept)
+            finally:
+                if error is not None and not isinstance(error, Exception):
+                    run_events.send_within(SEND_WITHIN)
 
     try:
         yield in_the_background
     except BaseException as error:
-        if isinstance(error, Exception) and attempt.retry_is_left():
-            policy = policy.model_copy(update={"input_container": False, "output_container": False})
         try:
-            finish()
+            finish(error)
         except CleanUpFailed as failed:
             error.add_note(str(failed))
         raise
     finish()
+
+
+def _for_another_attempt(policy: CleanUpPolicy) -> CleanUpPolicy:
+    """What to delete of an attempt that failed: not its containers, if Prefect makes another one."""
+    if not attempt.retry_is_left():
+        return policy
+    return policy.model_copy(update={"input_container": False, "output_container": False})
 
 
 def _clean_up(names: RunNames, policy: CleanUpPolicy) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
 
 from batch_tasks.naming import OWNER, RunNames
 from batch_tasks.report import RunReport
@@ -46,6 +47,15 @@ def cleaned_up(names: RunNames, deleted: Sequence[str], by: str) -> None:
 def clean_up_failed(names: RunNames, problem: str, by: str) -> None:
     """Something of the run could not be deleted, and may go on costing money; what, in words, and by whom."""
     _emit(CLEAN_UP_FAILED, names, {"problem": problem[:_LONGEST], "by": by})
+
+
+def send_within(seconds: float) -> None:
+    """Wait until all events of this process are sent, those about its task runs too, or for so long.
+
+    A process that gets a SIGTERM ends by it as soon as its run is over, and what was not sent is lost.
+    """
+    with contextlib.suppress(Exception):
+        EventsWorker.drain_all(timeout=seconds, at_exit=False)
 
 
 def _emit(event: str, names: RunNames, payload: dict[str, Any]) -> None:
