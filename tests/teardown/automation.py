@@ -16,6 +16,7 @@ from tests.teardown.waiting import ROOT, until
 FILE = ROOT / "automations" / "zombie-runs.yaml"
 WITHIN = 75
 """Seconds, as 570 fit heartbeats every 180: a little more than twice as long as they are apart."""
+SHORT_TEMPERED = "short-tempered"
 MORTAL = ("tests/teardown/impatient.py:mortal", "mortal")
 
 
@@ -48,8 +49,11 @@ def prefect(scene: Scene, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def silence_noticed(scene: Scene) -> Noticed:
-    """With what is shipped, but for the flow that is looked at, the time, the work pool and the schedule."""
+    """With what is shipped, but for name and time of the automation, the flow that is looked at, and the work
+    pool and schedule of the collector.
+    """
     automation = yaml.safe_load(FILE.read_text("utf-8"))
+    automation["name"] = SHORT_TEMPERED
     automation["trigger"]["within"] = WITHIN
     automation["trigger"]["match_related"]["prefect.resource.name"] = [MORTAL[1]]
     shipped = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))
@@ -70,7 +74,7 @@ def silence_noticed(scene: Scene) -> Noticed:
     try:
         return _noticed(scene)
     finally:
-        for one in ("zombie-runs", "collect-garbage-after-a-run"):
+        for one in (SHORT_TEMPERED, "collect-garbage-after-a-run"):
             prefect(scene, "automation", "delete", one)
         prefect(scene, "deployment", "delete", "collect-garbage/scheduled")
 
