@@ -28,7 +28,9 @@ class VerifiedOutputs:
         self._lock = threading.Lock()
 
     def note(self, file: FileReport) -> None:
-        """Remember a file. A disk that refuses has refused the output as well, or costs a retry some work."""
+        """Remember a file that succeeded. A disk that refuses this costs a retry some work, and no more."""
+        if file.state != "succeeded":
+            return
         line = json.dumps(file_as_dict(file)) + "\n"
         with suppress(OSError), self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
