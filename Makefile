@@ -32,7 +32,7 @@ run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example tex
 test: check $(AZURITE) ## check, then all tests
 	.venv/bin/python -m pytest --durations=8
 
-teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; a quarter of an hour
+teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; some minutes
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8
 
 check: $(ENVIRONMENT) ## style, format and types

@@ -52,18 +52,17 @@ def retrieve_outputs(
     Raises:
         AzureError: storage cannot be reached or refuses.
     """
-    names = plan.names
     earlier = earlier or EarlierWork(plan, {})
     files = earlier.completed(plan, _reports(earlier.rest, finished))
     root = Path(output_dir).absolute()
-    verified = VerifiedOutputs(root, names.flow_run_id)
+    verified = VerifiedOutputs(root, plan.names.flow_run_id)
     done = Counting("retrieve-outputs", sum(file.state == "succeeded" for file in files))
 
     def fetched(file: FileReport) -> FileReport:
         if file.state != "succeeded" or not download:
             return file
         stop_if_closing()
-        result = _with_outputs_here(names.output_container, file, root)
+        result = _with_outputs_here(plan.names.output_container, file, root)
         verified.note(result)
         done.add_one()
         return result
@@ -71,10 +70,10 @@ def retrieve_outputs(
     files = concurrently(fetched, files)
     report = _told(plan, files, finished, root)
     if not download:
-        report = replace(report, output_container=names.output_container)
-    place = str(root) if download else f"container {names.output_container}"
-    number = len(report.files)
-    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), number, place)
+        report = replace(report, output_container=plan.names.output_container)
+    place = str(root) if download else f"container {plan.names.output_container}"
+    counted = f"{len(report.succeeded)} of {len(report.files)}"
+    log().info("%s files succeeded; their outputs are in %s", counted, place)
     return report
 
 

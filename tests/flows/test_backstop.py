@@ -7,11 +7,13 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Crashed, Running
 
+from batch_tasks.errors import CleanUpFailed
 from batch_tasks.settings import Account
 from flows import run_events
 from flows.backstop import delete_what_is_left
 from tests.flows.dead_runs import came_to, dead_run, left, left_behind, names_of
 from tests.flows.events import events_of
+from tests.teardown.gate import gate_before
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -34,6 +36,19 @@ def test_of_a_run_that_crashed_what_a_retry_needs_stays(run: FlowRun) -> None:
 def test_of_a_run_that_was_cancelled_nothing_stays(run: FlowRun, states: tuple[State[Any], ...]) -> None:
     delete_what_is_left(left_behind, run, came_to(run, *states))
     assert left(run) == set()
+
+
+def test_what_the_hook_cannot_delete_it_tells(
+    run: FlowRun, account_in_environment: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed = came_to(run, Crashed())
+    with gate_before(account_in_environment.batch_endpoint) as gate:
+        gate.hold(lambda request: request.method == "DELETE", "refuse")
+        monkeypatch.setenv("AZURE_BATCH_ENDPOINT", gate.url)
+        with pytest.raises(CleanUpFailed, match="Forbidden"):
+            delete_what_is_left(left_behind, run, crashed)
+    (told,) = events_of(run.id, run_events.CLEAN_UP_FAILED)
+    assert told["by"] == "hook"
 
 
 @pytest.mark.parametrize("states", [(AwaitingRetry(),), (AwaitingRetry(), Running())])
