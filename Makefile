@@ -32,7 +32,7 @@ run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example tex
 test: check $(AZURITE) ## check, then all tests
 	.venv/bin/python -m pytest --durations=8
 
-teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; a quarter of an hour
+teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; some minutes
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8
 
 fresh: $(ENVIRONMENT) ## set up clones from nothing, from the registries; minutes
@@ -52,8 +52,13 @@ emulator: $(ENVIRONMENT) ## Azure Batch on this machine, until Ctrl-C
 # Where `make ui` serves, unless your shell already works with another Prefect server.
 ui deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 
+# A server that keeps in memory which runs hold a slot of their limit has forgotten them after a restart, and
+# Prefect then ends these runs.
+LEASES := prefect.server.concurrency.lease_storage.filesystem
+
 ui: $(ENVIRONMENT) ## Prefect's server and its UI on http://127.0.0.1:4200, until Ctrl-C
-	PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/prefect server start
+	PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=$(LEASES) \
+	.venv/bin/prefect server start
 
 deploy: $(ENVIRONMENT) ## tell the Prefect server of block, work pool, deployments and automation
 	@.venv/bin/python .make/await_prefect.py
@@ -61,8 +66,8 @@ deploy: $(ENVIRONMENT) ## tell the Prefect server of block, work pool, deploymen
 	.venv/bin/prefect work-pool inspect azure-batch >/dev/null 2>&1 \
 	|| .venv/bin/prefect work-pool create azure-batch --type process
 	.venv/bin/prefect --no-prompt deploy --all
-	.venv/bin/prefect automation inspect zombie-runs >/dev/null 2>&1 \
-	|| .venv/bin/prefect automation create --from-file automations/zombie-runs.yaml
+	.venv/bin/prefect --no-prompt automation delete zombie-runs >/dev/null 2>&1 || true
+	.venv/bin/prefect automation create --from-file automations/zombie-runs.yaml
 
 # Cancelling through the worker ends also what is still pending, which else takes five minutes (measured).
 worker: $(ENVIRONMENT) $(AZURITE) ## run what is due in Prefect on this machine, until Ctrl-C

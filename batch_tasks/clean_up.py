@@ -25,7 +25,12 @@ from batch_tasks.stage import log, stage
 _ON_ITS_WAY_OUT = frozenset(
     {"JobBeingDeleted", "PoolBeingDeleted", "ContainerBeingDeleted", "JobBeingTerminated", "JobCompleted"}
 )
-_QUICK: dict[str, Any] = {"connection_timeout": 4, "read_timeout": 8, "retry_total": 0}
+CONNECT_WITHIN, ANSWER_WITHIN = 3, 5  # seconds
+_QUICK: dict[str, Any] = {
+    "connection_timeout": CONNECT_WITHIN,
+    "read_timeout": ANSWER_WITHIN,
+    "retry_total": 0,
+}
 _API_VERSION = "2025-06-01"
 
 

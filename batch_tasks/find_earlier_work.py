@@ -1,7 +1,7 @@
 """What an earlier attempt of the same flow run left, so that a retry does only what is missing.
 
 The truth is in storage and on this disk, not in anybody's memory: a file is done when its outputs are whole
-in the output container, or lie in the output folder just as this run's `results.json` tells. A job that is
+in the output container, or lie in the output folder just as this run told of them. A job that is
 still active is waited on, with every task it holds; one that ended, or whose outputs were taken away, is made
 anew for the files that are left. The first attempt of a run finds nothing, in two requests.
 """
@@ -34,6 +34,7 @@ from batch_tasks.retrieve_outputs import is_here
 from batch_tasks.stage import log, stage
 from batch_tasks.submit_tasks import submitted_ids
 from batch_tasks.upload_inputs import Stored, stored_blobs
+from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.wire import wire_value
 
 _ENDED = frozenset({"completed", "terminating", "deleting"})
@@ -137,22 +138,34 @@ class _Found:
 
 
 def reports_here(plan: RunPlan, folder: Path) -> Mapping[str, FileReport]:
-    """The files whose outputs lie in the folder whole, as the `results.json` of this same run tells."""
+    """The files whose outputs lie in the folder whole, as this same run told: in its `results.json`, or one
+    by one as they came down before it was killed.
+    """
     if plan.merge:
         return {}  # a merge reads what the others left in storage
-    try:
-        told = json.loads((own_folder(plan, str(folder)) / RESULTS).read_text("utf-8"))
-        if told["flow_run_id"] != plan.names.flow_run_id:
-            return {}
-        reports = [_report(entry) for entry in told["files"] if entry["state"] == "succeeded"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}  # none, or not ours: then the files are worked on
+    reports = [*_told_at_the_end(plan, folder), *_told_as_they_came(plan, folder)]
     root = folder.absolute()
     return {
         report.key: report
         for report in reports
         if report.outputs and all(is_here(root / output.path, output) for output in report.outputs)
     }
+
+
+def _told_at_the_end(plan: RunPlan, folder: Path) -> list[FileReport]:
+    try:
+        told = json.loads((own_folder(plan, str(folder)) / RESULTS).read_text("utf-8"))
+        if told["flow_run_id"] != plan.names.flow_run_id:
+            return []
+        return [_report(entry) for entry in told["files"] if entry["state"] == "succeeded"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # none, or not ours: then the files are worked on
+
+
+def _told_as_they_came(plan: RunPlan, folder: Path) -> Iterator[FileReport]:
+    for entry in VerifiedOutputs(own_folder(plan, str(folder))).read():
+        with suppress(KeyError, TypeError):
+            yield _report(entry)
 
 
 def _report(entry: Mapping[str, Any]) -> FileReport:

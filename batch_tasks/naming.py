@@ -85,11 +85,16 @@ def is_workload_name(name: str) -> bool:
 
 
 def metadata(
-    names: RunNames, created: datetime, expires: datetime, keep: Iterable[str] = ()
+    names: RunNames,
+    created: datetime,
+    expires: datetime,
+    keep: Iterable[str] = (),
+    heartbeat: int | None = None,
 ) -> Mapping[str, str]:
     """What is written on everything that can carry it, so that a collector of garbage knows whose it is.
 
-    `keep` are the kinds of things that the run's clean-up leaves, as `CleanUpPolicy` names them.
+    `keep` are the kinds of things that the run's clean-up leaves, as `CleanUpPolicy` names them. `heartbeat`
+    is how many seconds lie between two signs of life of the run; None: nobody knows, 0: it gives none.
     """
     kept = " ".join(sorted(keep))
     return {
@@ -98,6 +103,7 @@ def metadata(
         "created": f"{created:{TIMESTAMP}}",
         "expires": f"{expires:{TIMESTAMP}}",
         **({"keep": kept} if kept else {}),
+        **({"heartbeat": str(heartbeat)} if heartbeat is not None else {}),
     }
 
 

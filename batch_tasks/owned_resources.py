@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from azure.batch.models import BatchJob, BatchPool
+from azure.core.exceptions import AzureError
 
 from batch_tasks.clients import batch_client, blob_service
+from batch_tasks.errors import AccountError, error_code
 from batch_tasks.naming import OWNER, TIMESTAMP, RunNames
 from batch_tasks.patience import patient_list
 from batch_tasks.wire import wire_value
@@ -24,7 +26,8 @@ Kind = Literal["pool", "job", "input_container", "output_container"]
 class OwnedResource:
     """A pool, job or container of a run. `expires` is None where its metadata tells no time.
 
-    `kept` says that the run was asked to leave it.
+    `kept` says that the run was asked to leave it. `heartbeat` is the time between two signs of life of the
+    run: zero where it gives none, None where its metadata does not say.
     """
 
     kind: Kind
@@ -32,6 +35,7 @@ class OwnedResource:
     run: RunNames
     expires: datetime | None = None
     kept: bool = False
+    heartbeat: timedelta | None = None
 
     def __str__(self) -> str:
         return f"{self.kind.rpartition('_')[2]} {self.name}"
@@ -41,9 +45,13 @@ def owned_resources() -> list[OwnedResource]:
     """Every pool, job and container of ours that is there and not being deleted.
 
     Raises:
-        AzureError: the account cannot be reached or refuses.
+        AccountError: the account cannot be reached or refuses.
     """
-    return [*_in_batch(), *_in_storage()]
+    try:
+        return [*_in_batch(), *_in_storage()]
+    except AzureError as error:
+        why = error_code(error) or type(error).__name__
+        raise AccountError(f"What the account holds cannot be listed: {why}.") from error
 
 
 def owned_resource(
@@ -61,7 +69,9 @@ def owned_resource(
     if name not in names:
         return None
     kept = names[name] in metadata.get("keep", "").split()
-    return OwnedResource(names[name], name, run, time_of(metadata.get("expires", "")), kept)
+    beat = metadata.get("heartbeat", "")
+    heartbeat = timedelta(seconds=int(beat)) if beat.isdecimal() else None
+    return OwnedResource(names[name], name, run, time_of(metadata.get("expires", "")), kept, heartbeat)
 
 
 def time_of(text: str) -> datetime | None:

@@ -61,7 +61,7 @@ FIRST_CONTACT = Patience(unreachable=20.0)
 """For the first calls of a run: a mistyped endpoint, or nobody being signed in, should not take five minutes
 to be found out. A service that answers, if only that it is busy, is asked for as long as ever.
 """
-CLEANING = Patience(budget=12.0, longest_wait=4.0)
+CLEANING = Patience(budget=6.0, longest_wait=2.0)
 """Prefect grants a cancelled run 30 s in all (measured), so clean-up may not insist."""
 
 _closing: ContextVar[threading.Event] = ContextVar("run_is_closing")

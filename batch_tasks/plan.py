@@ -110,8 +110,8 @@ class PlannedTasks(Sequence[PlannedTask]):
 class RunPlan:
     """Everything a run makes and does. `created` and `expires` bound it in time; `keep` names what its
     clean-up will leave; `retry` says which failures are given to a new task; `identity` is the resource id by
-    which nodes reach storage, "" for signed URLs; `left_out` counts files that are in the
-    output folder and so no inputs.
+    which nodes reach storage, "" for signed URLs; `left_out` counts files that are in the output folder and
+    so no inputs; `heartbeat` is as in `naming.metadata`.
     """
 
     names: RunNames
@@ -123,6 +123,7 @@ class RunPlan:
     retry: RetryOptions = field(default_factory=RetryOptions)
     identity: str = ""
     left_out: int = 0
+    heartbeat: int | None = None
 
     @property
     def files(self) -> Iterator[PlannedFile]:
@@ -148,7 +149,7 @@ class RunPlan:
     @property
     def metadata(self) -> Mapping[str, str]:
         """What is written on everything this run makes."""
-        return metadata(self.names, self.created, self.expires, self.keep)
+        return metadata(self.names, self.created, self.expires, self.keep, self.heartbeat)
 
 
 def plan_tasks(workload: Workload, inputs: Sequence[InputFile], files_per_task: int = 1) -> PlannedTasks:

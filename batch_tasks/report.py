@@ -144,14 +144,15 @@ class RunReport:
             "ended": _iso(self.ended),
             "succeeded": len(self.succeeded),
             "failed": len(self.files) - len(self.succeeded),
-            "files": [_file(file) for file in self.files],
-            **({"merge": _file(self.merged)} if self.merged else {}),
+            "files": [file_as_dict(file) for file in self.files],
+            **({"merge": file_as_dict(self.merged)} if self.merged else {}),
             "tasks": [_task(task) for task in self.tasks],
             **({"cost": self.cost.as_dict()} if self.cost else {}),
         }
 
 
-def _file(file: FileReport) -> dict[str, Any]:
+def file_as_dict(file: FileReport) -> dict[str, Any]:
+    """What `results.json` says of one file."""
     return {
         "input": file.key,
         "state": file.state,

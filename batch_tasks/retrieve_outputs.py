@@ -18,6 +18,7 @@ from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.file_reports import report_task
+from batch_tasks.keep_report import own_folder
 from batch_tasks.patience import patiently, stop_if_closing
 from batch_tasks.plan import PlannedTask, RunPlan
 from batch_tasks.progress import Counting
@@ -25,6 +26,7 @@ from batch_tasks.report import FileReport, FinishedTask, Output, RunReport
 from batch_tasks.stage import log, stage
 from batch_tasks.tries import reports_of
 from batch_tasks.upload_inputs import md5_of, stored_blobs
+from batch_tasks.verified_outputs import VerifiedOutputs
 
 _TRIES = 2
 
@@ -51,27 +53,28 @@ def retrieve_outputs(
     Raises:
         AzureError: storage cannot be reached or refuses.
     """
-    names = plan.names
     earlier = earlier or EarlierWork(plan, {})
     files = earlier.completed(plan, _reports(earlier.rest, finished))
     root = Path(output_dir).absolute()
+    verified = VerifiedOutputs(own_folder(plan, str(root)))
     done = Counting("retrieve-outputs", sum(file.state == "succeeded" for file in files))
 
     def fetched(file: FileReport) -> FileReport:
         if file.state != "succeeded" or not download:
             return file
         stop_if_closing()
-        result = _with_outputs_here(names.output_container, file, root)
+        result = _with_outputs_here(plan.names.output_container, file, root)
+        verified.note(result)
         done.add_one()
         return result
 
     files = concurrently(fetched, files)
     report = _told(plan, files, finished, root)
     if not download:
-        report = replace(report, output_container=names.output_container)
-    place = str(root) if download else f"container {names.output_container}"
-    number = len(report.files)
-    log().info("%d of %d files succeeded; their outputs are in %s", len(report.succeeded), number, place)
+        report = replace(report, output_container=plan.names.output_container)
+    place = str(root) if download else f"container {plan.names.output_container}"
+    counted = f"{len(report.succeeded)} of {len(report.files)}"
+    log().info("%s files succeeded; their outputs are in %s", counted, place)
     return report
 
 

@@ -38,6 +38,18 @@ def runs_locally(name: str | None) -> bool:
     return name == LOCAL or (not name and Account.from_environment() is None)
 
 
+def accounts_known() -> list[str]:
+    """The names of all accounts that runs may use: the environment's, where it is set, and those in blocks.
+
+    Raises:
+        AccountError: the environment names half an account.
+    """
+    from flows.azure_batch_account import AzureBatchAccount  # noqa: PLC0415
+
+    known = [ENVIRONMENT] if Account.from_environment() else []
+    return known + AzureBatchAccount.names_saved()
+
+
 @contextmanager
 def account_for(name: str | None, say: Callable[[str], None] | None = None) -> Iterator[Account]:
     """The account called `name`, for the length of a `with` block; a local stack runs as long.

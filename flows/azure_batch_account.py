@@ -3,7 +3,11 @@
 `prefect block register --module flows.azure_batch_account` registers it; the UI's page Blocks has its form.
 """
 
+from http import HTTPStatus
+
+from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import Field, SecretStr, ValidationError
 
 from batch_tasks.clouds import cloud_of
@@ -88,6 +92,18 @@ class AzureBatchAccount(Block):
             ) from None
         assert isinstance(block, cls)
         return block.account()
+
+    @classmethod
+    def names_saved(cls) -> list[str]:
+        """The names of all such blocks of this Prefect server; [] where the type is not registered."""
+        with get_client(sync_client=True) as client:
+            try:
+                found = client.read_block_documents_by_type(cls.get_block_type_slug(), include_secrets=False)
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code == HTTPStatus.NOT_FOUND:
+                    return []
+                raise
+        return sorted(block.name for block in found if block.name)
 
 
 def _filled_in(secret: SecretStr | None) -> SecretStr | None:

@@ -6,46 +6,49 @@ anybody. This flow looks at the account itself, and asks Prefect whose each thin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Annotated
-from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.artifacts import create_table_artifact
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
-from prefect.settings import get_current_settings
 
 from batch_tasks.clean_up import delete_these
 from batch_tasks.clients import signed_in
-from batch_tasks.errors import CleanUpFailed
+from batch_tasks.errors import AccountError, CleanUpFailed
+from batch_tasks.naming import RunNames
 from batch_tasks.owned_resources import OwnedResource, owned_resources
 from batch_tasks.stage import log, stage
-from flows.account import account_for, runs_locally
-from flows.garbage import Limits, Owner, Verdict, judge_all
+from flows import run_events
+from flows.account import account_for, accounts_known, runs_locally
+from flows.garbage import Limits, Verdict, judge_all
+from flows.owners import owners_of
 from flows.parameter import parameter
 
 Row = dict[str, str]
-LEFT_ALONE = "left alone"
-HEARTBEAT = "prefect.flow-run.heartbeat"
-_LATE_HEARTBEAT = timedelta(seconds=10)
-_RUNS_AT_ONCE = 100
+DELETED, NOT_DELETED, LEFT_ALONE = "deleted", "could not be deleted", "left alone"
+WOULD_BE = "would be deleted"
+_LONGEST_WAIT = timedelta(minutes=5)
 _ROWS_SHOWN = 500
 
 
 AccountName = Annotated[
     str | None,
-    parameter("Account", "Empty: the environment's Azure account. Or the name of a Prefect block."),
+    parameter(
+        "Account",
+        "Empty: the environment's Azure account and those of all Prefect blocks of type Azure Batch Account. "
+        "Or one of them: 'environment', or the name of a block.",
+    ),
 ]
 DryRun = Annotated[bool, parameter("Dry run", "Only tell what would be deleted.")]
 SilentMinutes = Annotated[
     float,
     parameter(
         "Minutes of silence",
-        "A run that gave no sign of life for so long is taken for dead. Prefect's runs give one every three "
-        "minutes unless PREFECT_FLOWS_HEARTBEAT_FREQUENCY says otherwise.",
+        "A run that gave no sign of life for so long is taken for dead. Never less than the pause between "
+        "two heartbeats: three minutes unless PREFECT_FLOWS_HEARTBEAT_FREQUENCY says otherwise.",
         gt=0,
     ),
 ]
@@ -55,6 +58,15 @@ GraceHours = Annotated[
         "Hours of grace",
         "What belongs to a run that this Prefect server does not know is left alone until so long after the "
         "run's time.",
+        ge=0,
+    ),
+]
+RetryHours = Annotated[
+    float,
+    parameter(
+        "Hours for a retry",
+        "The containers of a run that was killed stay for so long: its retry finds in them what is done. Its "
+        "pool and its job go at once.",
         ge=0,
     ),
 ]
@@ -68,29 +80,78 @@ def collect_garbage(
     dry_run: DryRun = False,
     silent_minutes: SilentMinutes = 15.0,
     grace_hours: GraceHours = 1.0,
+    retry_hours: RetryHours = 24.0,
     reason: Reason = "",
 ) -> list[Row]:
     """Delete pools, jobs and containers of runs that ended without cleaning up.
 
     Returns a row for everything of ours: what it is, its run, why it is garbage or not, and what was done.
     What is not ours, belongs to a living run, or was to be kept is left alone.
+
+    Raises:
+        CleanUpFailed: an account could not be gone over, or not all that is garbage be deleted; all problems
+            in one. Everything was attempted.
     """
-    if runs_locally(account):
-        log().info("No Azure account is set, and a local stack ends with its run: nothing to collect")
-        return []
     if reason:
         log().info("Started by %s", reason)
-    with account_for(account) as found, signed_in(found):
-        verdicts = find_garbage(Limits(_silence(silent_minutes), timedelta(hours=grace_hours)))
-        orphans = [verdict.resource for verdict in verdicts if verdict.is_orphan]
-        acted = "would be deleted" if dry_run else "deleted"
-        try:
-            if orphans and not dry_run:
-                delete_orphans(orphans)
-        except CleanUpFailed:
-            _show(_rows(verdicts, "not all could be deleted"))
-            raise
-        return _show(_rows(verdicts, acted))
+    limits = Limits(
+        timedelta(minutes=silent_minutes), timedelta(hours=grace_hours), timedelta(hours=retry_hours)
+    )
+    names = accounts_known() if account is None else [account]
+    garbage = _Collection([name for name in names if not runs_locally(name)], limits, dry_run=dry_run)
+    if not garbage.accounts:
+        log().info("No Azure account is set, and a local stack ends with its run: nothing to collect")
+        return []
+    garbage.go_over()
+    garbage.look_again_where_that_will_tell()
+    rows = _show(list(garbage.rows.values()), dry_run=dry_run)
+    if garbage.problems:
+        raise CleanUpFailed("Not all could be collected:\n  " + "\n  ".join(garbage.problems))
+    return rows
+
+
+class _Collection:
+    """What is found in the accounts, what is done about it, and what went wrong."""
+
+    def __init__(self, accounts: Sequence[str], limits: Limits, *, dry_run: bool) -> None:
+        self.accounts = accounts
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.problems: list[str] = []
+        self._limits = limits
+        self._dry_run = dry_run
+        self._again: dict[str, datetime] = {}
+
+    def go_over(self) -> None:
+        """Each account; trouble with one does not spare the others."""
+        for name in self.accounts:
+            try:
+                self._go_over_one(name)
+            except AccountError as error:
+                self.problems.append(f"account {name!r}: {error}")
+
+    def look_again_where_that_will_tell(self) -> None:
+        """Some runs are dead for certain only when they had time for one more heartbeat: wait for that."""
+        now = datetime.now(UTC)
+        again = {name: when for name, when in self._again.items() if when < now + _LONGEST_WAIT}
+        if self._dry_run or not again:
+            return
+        when = max(again.values())
+        log().info("Looking again at %s UTC, when it is certain who is dead", f"{when:%H:%M:%S}")
+        time.sleep(max(0.0, (when - now).total_seconds()) + 1)
+        self.accounts = list(again)
+        self.go_over()
+
+    def _go_over_one(self, name: str) -> None:
+        with account_for(name) as found, signed_in(found):
+            verdicts = find_garbage(self._limits)
+            later = [verdict.again for verdict in verdicts if verdict.again]
+            if later:
+                self._again[name] = max(later)
+            rows = _rows(verdicts, WOULD_BE)
+            if any(verdict.is_orphan for verdict in verdicts) and not self._dry_run:
+                rows, problems = delete_orphans(verdicts, self._limits)
+                self.problems += problems
+        self.rows |= {(name, row["what"]): {"account": name, **row} for row in rows}
 
 
 @stage("find-garbage")
@@ -98,64 +159,57 @@ def find_garbage(limits: Limits) -> list[Verdict]:
     """A verdict on everything of ours in the account.
 
     Raises:
-        AzureError: the account cannot be reached or refuses.
+        AccountError: the account cannot be reached or refuses.
     """
     resources = owned_resources()
     with get_client(sync_client=True) as client:
-        runs = list(_runs(client, {resource.run.flow_run_id for resource in resources}))
-        owners = {str(run.id): _owner(client, run) for run in runs}
+        owners = owners_of(client, {resource.run.flow_run_id for resource in resources})
     return judge_all(resources, owners, limits, datetime.now(UTC))
 
 
 @stage("delete-orphans")
-def delete_orphans(orphans: list[OwnedResource]) -> None:
-    """Ask for the deletion of each.
+def delete_orphans(verdicts: list[Verdict], limits: Limits) -> tuple[list[Row], list[str]]:
+    """Ask for the deletion of each orphan; a row for each verdict, and what went wrong.
 
-    Raises:
-        CleanUpFailed: naming what could not be deleted; everything was attempted.
+    Its run is asked for once more just before: somebody may have retried it since.
     """
-    for deleted in delete_these(orphans):
-        log().info("Deleted %s", deleted)
+    rows: list[Row] = []
+    problems: list[str] = []
+    verdicts = sorted(verdicts, key=_run_of)
+    with get_client(sync_client=True) as client:
+        for run_id, of_run in groupby(verdicts, key=_run_of):
+            ours = list(of_run)
+            if any(verdict.is_orphan for verdict in ours):
+                resources = [verdict.resource for verdict in ours]
+                ours = judge_all(resources, owners_of(client, [run_id]), limits, datetime.now(UTC))
+            problem = _deleted([verdict.resource for verdict in ours if verdict.is_orphan])
+            problems += [problem] if problem else []
+            rows += _rows(ours, NOT_DELETED if problem else DELETED)
+    return rows, problems
 
 
-def _silence(minutes: float) -> timedelta:
-    """Never shorter than the pause between two heartbeats, as this process would keep it."""
-    pause = timedelta(seconds=get_current_settings().flows.heartbeat_frequency or 0)
-    return max(timedelta(minutes=minutes), pause + _LATE_HEARTBEAT)
+def _deleted(orphans: Sequence[OwnedResource]) -> str:
+    """Delete what one run left and tell of it; what went wrong, "" when nothing did."""
+    if not orphans:
+        return ""
+    names: RunNames = orphans[0].run
+    try:
+        deleted = delete_these(orphans)
+    except CleanUpFailed as failed:
+        run_events.clean_up_failed(names, str(failed), run_events.COLLECTOR)
+        return str(failed)
+    run_events.cleaned_up(names, deleted, run_events.COLLECTOR)
+    for what in deleted:
+        log().info("Deleted %s", what)
+    return ""
 
 
-def _runs(client: SyncPrefectClient, run_ids: Iterable[str]) -> Iterator[FlowRun]:
-    wanted = sorted(run_ids)
-    for start in range(0, len(wanted), _RUNS_AT_ONCE):
-        ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in wanted[start : start + _RUNS_AT_ONCE]])
-        yield from client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids))
-
-
-def _owner(client: SyncPrefectClient, run: FlowRun) -> Owner:
-    state = run.state
-    if state is None:
-        return Owner("PENDING", run.created or datetime.now(UTC))
-    return Owner(state.type.value, state.timestamp, _last_heartbeat(client, run))
-
-
-def _last_heartbeat(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
-    """When the run last gave a sign of life; None when the server keeps none."""
-    began = run.created or datetime.now(UTC) - timedelta(days=30)
-    wanted = {
-        "limit": 1,
-        "filter": {
-            "event": {"name": [HEARTBEAT]},
-            "resource": {"id": [f"prefect.flow-run.{run.id}"]},
-            "occurred": {"since": began.isoformat(), "until": datetime.now(UTC).isoformat()},
-            "order": "DESC",
-        },
-    }
-    events = client.request("POST", "/events/filter", json=wanted).json()["events"]
-    return datetime.fromisoformat(events[0]["occurred"]) if events else None
+def _run_of(verdict: Verdict) -> str:
+    return verdict.resource.run.flow_run_id
 
 
 def _rows(verdicts: Iterable[Verdict], acted: str) -> list[Row]:
-    """What is told of each thing, the orphans first; `acted` is what became of those."""
+    """What is told of each thing; `acted` is what became of the orphans."""
     return [
         {
             "what": str(verdict.resource),
@@ -163,15 +217,18 @@ def _rows(verdicts: Iterable[Verdict], acted: str) -> list[Row]:
             "why": verdict.why,
             "action": acted if verdict.is_orphan else LEFT_ALONE,
         }
-        for verdict in sorted(verdicts, key=lambda verdict: not verdict.is_orphan)
+        for verdict in verdicts
     ]
 
 
-def _show(rows: list[Row]) -> list[Row]:
-    """An artifact with the rows, as many as it can hold; the rows."""
+def _show(rows: list[Row], *, dry_run: bool) -> list[Row]:
+    """An artifact with the rows, the orphans first, as many as it can hold; the rows."""
+    rows = sorted(rows, key=lambda row: row["action"] == LEFT_ALONE)
     garbage = [row for row in rows if row["action"] != LEFT_ALONE]
-    acted = f": {garbage[0]['action']}" if garbage else ""
-    words = f"{len(garbage)} of {len(rows)} things of ours have nobody left who will delete them{acted}."
+    failed = sum(row["action"] == NOT_DELETED for row in rows)
+    acted = WOULD_BE if dry_run else f"not all {DELETED}" if failed else DELETED
+    words = f"{len(garbage)} of {len(rows)} things of ours have nobody left who will delete them"
+    words += f": {acted}." if garbage else "."
     create_table_artifact(rows[:_ROWS_SHOWN], key="garbage", description=words)
     log().info(words)
     return rows

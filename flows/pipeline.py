@@ -22,6 +22,7 @@ from batch_tasks.create_job import create_job
 from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
 from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
+from batch_tasks.keep_report import own_folder
 from batch_tasks.money.bill import billed
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
@@ -37,14 +38,16 @@ from batch_tasks.stage import log
 from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
+from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Workload
+from flows import attempt, run_events
 from flows.account import account_for
-from flows.run_events import cleaned_up
 from flows.run_history import run_history, tag_alone, told_if_refused
 from flows.run_log import tell_errors_in_sentences
 
 _POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
-_WAIT_FOR_POOL_REQUEST = 15.0  # seconds; of the 30 that Prefect grants a cancelled run
+WAIT_FOR_POOL_REQUEST, SEND_WITHIN = 4.0, 2.0
+"""Seconds; of the 30 that Prefect grants a cancelled run for everything."""
 
 
 def run_workload(
@@ -102,6 +105,7 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
             retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
         )
         history.tell(report)
+        VerifiedOutputs(own_folder(plan, report.output_dir)).forget()
         if report.failed:
             raise TasksFailed(report, stopped)
         return report
@@ -152,8 +156,18 @@ def plan_run(
     names = RunNames.of(workload.name, runtime.flow_run.id or uuid4())
     tasks = plan_tasks(workload, inputs, options.files_per_task)
     expires = now + timedelta(hours=options.pool.max_hours)
-    kept, identity = options.clean_up.kept, options.pool.identity
-    plan = RunPlan(names, workload, tasks, now, expires, kept, options.retry, identity, outputs.left_out)
+    plan = RunPlan(
+        names,
+        workload,
+        tasks,
+        now,
+        expires,
+        keep=options.clean_up.kept,
+        retry=options.retry,
+        identity=options.pool.identity,
+        left_out=outputs.left_out,
+        heartbeat=attempt.heartbeat(),
+    )
     problems = [*plan_problems(tasks, workload), *_overwritten_inputs(plan, Path(options.output_dir))]
     if problems:
         raise InputError(problems)
@@ -166,26 +180,54 @@ def _cleaned_up(
 ) -> Iterator[list[PrefectFuture[Any]]]:
     """The clean-up task runs at the end of the block, however that comes; its failure hides no other error.
 
+    The containers of an attempt that failed stay where Prefect will make another one at once: what is done is
+    in them. Nothing is deleted under another attempt that runs already.
+
     Prefect tasks in the background are put in the list: what they still make must not outlive the clean-up.
     """
     in_the_background: list[PrefectFuture[Any]] = []
 
-    def finish() -> None:
+    def finish(error: BaseException | None = None) -> None:
+        kept = _for_another_attempt(policy) if isinstance(error, Exception) else policy
         with uninterrupted():
             closing.set()
             for future in in_the_background:
-                future.wait(_WAIT_FOR_POOL_REQUEST)
-            cleaned_up(names, clean_up(names, policy))
+                future.wait(WAIT_FOR_POOL_REQUEST)
+            try:
+                if attempt.goes_on_elsewhere():
+                    log().warning("Another attempt of this run has begun: what it needs is left to it")
+                else:
+                    _clean_up(names, kept)
+            finally:
+                if error is not None and not isinstance(error, Exception):
+                    run_events.send_within(SEND_WITHIN)
 
     try:
         yield in_the_background
     except BaseException as error:
         try:
-            finish()
+            finish(error)
         except CleanUpFailed as failed:
             error.add_note(str(failed))
         raise
     finish()
+
+
+def _for_another_attempt(policy: CleanUpPolicy) -> CleanUpPolicy:
+    """What to delete of an attempt that failed: not its containers, if Prefect makes another one."""
+    if not attempt.retry_is_left():
+        return policy
+    return policy.model_copy(update={"input_container": False, "output_container": False})
+
+
+def _clean_up(names: RunNames, policy: CleanUpPolicy) -> None:
+    """The clean-up task, and an event of how it went."""
+    try:
+        deleted = clean_up(names, policy)
+    except CleanUpFailed as failed:
+        run_events.clean_up_failed(names, str(failed), run_events.RUN)
+        raise
+    run_events.cleaned_up(names, deleted, run_events.RUN)
 
 
 @contextmanager

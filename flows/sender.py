@@ -17,10 +17,8 @@ from batch_tasks.stage import log
 EVERY_SECONDS = 2.0
 """How often the progress in the UI moves."""
 ANSWER_WITHIN_SECONDS = 15.0
-_LAST_WORDS_WITHIN, _IN_A_HURRY_WITHIN = (
-    15.0,
-    3.0,
-)  # seconds; an interrupted run has 30 in all, for everything
+LAST_WORDS_WITHIN, IN_A_HURRY_WITHIN = 15.0, 3.0
+"""Seconds; an interrupted run has 30 in all, for everything."""
 
 Job = Callable[[SyncPrefectClient], None]
 
@@ -70,7 +68,7 @@ class Sender:
             yield
         finally:
             self._jobs.put(None)
-            thread.join(_IN_A_HURRY_WITHIN if self.in_a_hurry else _LAST_WORDS_WITHIN)
+            thread.join(IN_A_HURRY_WITHIN if self.in_a_hurry else LAST_WORDS_WITHIN)
 
     def _work(self) -> None:
         try:

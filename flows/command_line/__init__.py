@@ -147,7 +147,7 @@ def collect_garbage(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--account",
         metavar="NAME",
-        help="the name of a Prefect block (default: the environment's account)",
+        help="environment, or the name of a Prefect block (default: all of them)",
     )
     parser.add_argument(
         "--silent-minutes",
@@ -158,6 +158,11 @@ def collect_garbage(arguments: Sequence[str] | None = None) -> int:
         "--grace-hours",
         metavar="N",
         help="how long after its time a run that Prefect does not know is left alone (default: 1)",
+    )
+    parser.add_argument(
+        "--retry-hours",
+        metavar="N",
+        help="how long the containers of a run that was killed stay for its retry (default: 24)",
     )
     parser.add_argument("--verbose", action="store_true", help="show the log of the run")
     options = parser.parse_args(arguments)

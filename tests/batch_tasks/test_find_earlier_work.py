@@ -24,6 +24,7 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
+from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Merge, Workload
 from tests.flows.processes import eventually
 
@@ -80,7 +81,9 @@ def attempt(plan: RunPlan, folder: Path) -> tuple[EarlierWork, RunReport]:
     if earlier.rest.tasks:
         submitted(earlier.rest)
         finished = poll_tasks.fn(earlier.rest, OFTEN, OFTEN)
-    return earlier, retrieve_outputs.fn(plan, finished, str(folder), earlier)
+    report = retrieve_outputs.fn(plan, finished, str(folder), earlier)
+    VerifiedOutputs(own_folder(plan, str(folder))).forget()
+    return earlier, report
 
 
 def job_is_gone(plan: RunPlan) -> bool:
@@ -177,6 +180,30 @@ def test_outputs_on_disk_that_are_as_this_run_reported_them_are_not_computed_aga
     assert (keys(earlier), set(earlier.done)) == (["c"], {"a", "b"})
     other = replace(plan, names=replace(plan.names, run="f" * 32))
     assert keys(find_earlier_work.fn(other, str(folder))) == ["a", "b", "c"]
+
+
+def test_outputs_that_came_down_before_the_run_was_killed_are_not_computed_again(
+    run: Callable[..., RunPlan], tmp_path: Path
+) -> None:
+    plan = run()
+    folder = tmp_path / "out"
+    submitted(plan)
+    finished = poll_tasks.fn(plan, OFTEN, OFTEN)
+    blob_service().get_blob_client(
+        plan.names.output_container, plan.tasks[1].files[0].outputs[0].blob
+    ).delete_blob()
+    retrieve_outputs.fn(plan, finished, str(folder))  # and here it is killed: nobody writes a results.json
+    with (folder / ".runs" / plan.names.flow_run_id / "verified.jsonl").open("a") as lines:
+        lines.write('{"input": "b", "outp')
+    delete_resources(plan.names, CleanUpPolicy())
+    earlier = find_earlier_work.fn(plan, str(folder))
+    assert (keys(earlier), set(earlier.done)) == (["b"], {"a", "c"})
+    (folder / "c.out").write_text("changed")
+    assert keys(find_earlier_work.fn(plan, str(folder))) == ["b", "c"]
+    other = replace(plan, names=replace(plan.names, run="f" * 32))
+    assert keys(find_earlier_work.fn(other, str(folder))) == ["a", "b", "c"]
+    VerifiedOutputs(own_folder(plan, str(folder))).forget()
+    assert {path.name for path in folder.iterdir()} == {"a.out", "c.out"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"flow_run_id": "%s"}', '{"flow_run_id": "%s", "files": [1]}'])

@@ -1,7 +1,7 @@
 """What counts as ours: metadata and name together, never one of them alone."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -33,7 +33,14 @@ def test_what_a_run_makes_is_read_back_with_its_run_its_end_and_what_is_kept(
     resource = owned_resource(sort, name, OURS)
     assert resource is not None
     assert (resource.kind, resource.name, resource.kept) == (kind, name, kept)
-    assert (resource.run, resource.expires) == (RUN, EXPIRES)
+    assert (resource.run, resource.expires, resource.heartbeat) == (RUN, EXPIRES, None)
+
+
+@pytest.mark.parametrize("seconds", [0, 180])
+def test_how_often_the_run_gives_signs_of_life_is_read_back(seconds: int) -> None:
+    resource = owned_resource("pool", RUN.pool_id, metadata(RUN, CREATED, EXPIRES, heartbeat=seconds))
+    assert resource is not None
+    assert resource.heartbeat == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(

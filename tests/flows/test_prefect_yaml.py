@@ -124,6 +124,21 @@ def test_triggers_are_ones_that_prefect_knows(deployment: dict[str, Any]) -> Non
     assert len(_initialize_deployment_triggers(deployment["name"], triggers)) == len(triggers)
 
 
+def test_one_pass_of_the_collector_follows_another_for_each_run_of_ours_that_ends_badly() -> None:
+    flows = {flow_of(deployment).name for deployment in FILE["deployments"]} - {"collect-garbage"}
+    (collector,) = (one for one in FILE["deployments"] if one["name"] == "scheduled")
+    (trigger,) = collector["triggers"]
+    assert set(trigger["match_related"]["prefect.resource.name"]) == flows
+    assert collector["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+
+
+def test_the_automation_looks_at_our_flows_alone() -> None:
+    flows = {flow_of(deployment).name for deployment in FILE["deployments"]} - {"collect-garbage"}
+    trigger = yaml.safe_load((ROOT / "automations" / "zombie-runs.yaml").read_text("utf-8"))["trigger"]
+    assert trigger["match_related"]["prefect.resource.role"] == "flow"
+    assert set(trigger["match_related"]["prefect.resource.name"]) == flows
+
+
 def test_what_runs_on_azure_asks_for_an_account_and_what_runs_locally_for_none() -> None:
     accounts = {
         name_of(deployment): deployment.get("parameters", {}).get("account")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +16,18 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.settings import Account
-from flows.collect_garbage import HEARTBEAT
+from flows.owners import HEARTBEAT
+from tests.teardown.engines import Engine, Engines, engines
 from tests.teardown.gate import Gate, Hold, gate_before
+from tests.teardown.waiting import ROOT, until
 
-ROOT = Path(__file__).parents[2]
 FLOW = "flows/top_n_words.py:top_n_words"
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+"""Where the server of `make ui` keeps who holds a slot of a limit."""
 HEARTBEAT_SECONDS = 30
 """The shortest that Prefect allows."""
 WORDS = {f"{number}.txt": f"{'tea ' * number}and {'milk ' * (number + 1)}" for number in range(1, 5)}
@@ -41,6 +43,7 @@ class Scene:
     folder: Path
     env: dict[str, str]
     port: int
+    engines: Engines | None = None
     changing: threading.Lock = field(default_factory=threading.Lock)
     deployments: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -68,7 +71,9 @@ class Scene:
             time.sleep(0.3)
 
     def deployment(self, entrypoint: str, pool: str) -> str:
-        """The id of a deployment of the flow in the work pool; made once."""
+        """The id of a deployment of the flow in the work pool; made once. Like those that are shipped it has
+        a concurrency limit, though one that is never reached.
+        """
         if (entrypoint, pool) not in self.deployments:
             function = entrypoint.rpartition(":")[2]
             flow = self.api("POST", "/flows/", {"name": function.replace("_", "-")})
@@ -77,6 +82,8 @@ class Scene:
                 "flow_id": flow["id"],
                 "entrypoint": entrypoint,
                 "work_pool_name": pool,
+                "concurrency_limit": 100,
+                "concurrency_options": {"collision_strategy": "ENQUEUE"},
                 "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
             }
             self.deployments[entrypoint, pool] = self.api("POST", "/deployments/", body)["id"]
@@ -115,6 +122,7 @@ class Run:
     scene: Scene
     id: UUID
     output: Path
+    engine: Engine | None = None
 
     @property
     def hex(self) -> str:
@@ -132,10 +140,9 @@ class Run:
         assert answer["status"] == "ACCEPT", answer
 
     def comes_to(self, held: Hold, within: float = 300) -> None:
-        """Wait until it is held, and has given its first sign of life."""
+        """Wait until it is held."""
         until(lambda: held.came.is_set() or self.state()["type"] in FINAL, f"{self.id} is held", within)
         assert held.came.is_set(), f"{self.id} ended before it came there: {self.state()}"
-        until(self.gave_sign_of_life, f"{self.id} gives a sign of life", within)
 
     def gave_sign_of_life(self) -> bool:
         """Whether the server has a heartbeat of it."""
@@ -145,8 +152,21 @@ class Run:
         }
         return bool(self.scene.api("POST", "/events/filter", {"filter": wanted})["events"])
 
+    def start(self) -> Engine:
+        """Start its process as a worker does, without any."""
+        assert self.scene.engines is not None
+        self.set_state("PENDING")
+        self.engine = self.scene.engines.start(str(self.id))
+        return self.engine
+
+    def kill(self) -> None:
+        """SIGKILL to its process, whoever started it."""
+        os.kill(self.pid(), signal.SIGKILL)
+
     def pid(self) -> int:
-        """The process of the run, as the worker told it to Prefect."""
+        """The process of the run; where a worker started it, as that told it to Prefect."""
+        if self.engine is not None:
+            return self.engine.pid
         told: list[str] = []
 
         def known() -> bool:
@@ -196,24 +216,6 @@ class Run:
             for request in self.scene.blobs.seen
             if request.method == "PUT" and f"{self.hex}-outputs/results/" in request.target
         ]
-
-
-def until(holds: Callable[[], bool], what: str, within: float = 90) -> None:
-    """Wait until it holds; fail when it does not come to that."""
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
-        time.sleep(0.25)
-
-
-def engine(run: Run) -> subprocess.Popen[bytes]:
-    """The process that a worker would start for the run, without any worker."""
-    env = {**run.scene.env, "PREFECT__FLOW_RUN_ID": str(run.id)}
-    return subprocess.Popen([sys.executable, "-m", "prefect.engine"], cwd=ROOT, env=env, **quiet())
-
-
-def quiet() -> dict[str, Any]:
-    return {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 @contextmanager
@@ -306,6 +308,7 @@ def scene_of(account: Account, folder: Path) -> Iterator[Scene]:
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_WORKER_ENABLE_CANCELLATION": "true",
@@ -313,13 +316,11 @@ def scene_of(account: Account, folder: Path) -> Iterator[Scene]:
         yield Scene(account, batch, blobs, folder, env, port)
 
 
-def forget_container(account: Account, name: str) -> None:
-    """Delete a container that a test kept."""
-    with signed_in(account):
-        try:
-            blob_service().delete_container(name)
-        except ResourceNotFoundError:
-            return
+@contextmanager
+def with_engines(scene: Scene) -> Iterator[Scene]:
+    """The scene, in which runs can be started without a worker."""
+    with engines(scene.env, scene.folder / "engines.log") as scene.engines:
+        yield scene
 
 
 def _free_port() -> int:

@@ -1,10 +1,10 @@
 """The stages of a run, each by the request that a test holds in order to stop the run there."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from tests.teardown.gate import Hold, Request
-from tests.teardown.scene import Run, Scene, engine
+from tests.teardown.scene import FLOW, Run, Scene
 
 How = Literal["before", "after"]
 
@@ -22,7 +22,7 @@ STAGES: Mapping[str, tuple[str, str, str, How]] = {
 
 
 AT_ONCE = 4
-"""Runs that are begun together: more make a server with SQLite refuse them for minutes."""
+"""Cells that are worked on together: more make a server with SQLite refuse them for minutes."""
 
 
 def hold_at(scene: Scene, stage: str, run: str, *, refuse: bool = False) -> Hold:
@@ -37,15 +37,27 @@ def hold_at(scene: Scene, stage: str, run: str, *, refuse: bool = False) -> Hold
     return gate.hold(matches, "refuse" if refuse else how)
 
 
+def held_by_hand(scene: Scene, stage: str, entrypoint: str = FLOW, **parameters: Any) -> tuple[Run, Hold]:
+    """A run without a worker that has come to the stage and is held there."""
+    run = scene.create_run("by-hand", entrypoint, **parameters)
+    held = hold_at(scene, stage, run.hex)
+    run.start()
+    run.comes_to(held)
+    return run, held
+
+
+def held_under_a_worker(scene: Scene, stage: str, pool: str = "watched") -> tuple[Run, Hold]:
+    """A run that a worker started and that is held in the stage."""
+    run = scene.create_run(pool)
+    held = hold_at(scene, stage, run.hex)
+    run.comes_to(held)
+    return run, held
+
+
 def killed(scene: Scene, stage: str) -> Run:
     """A run without a worker whose process is killed in the stage."""
-    run = scene.create_run("by-hand")
-    held = hold_at(scene, stage, run.hex)
-    process = engine(run)
-    try:
-        run.comes_to(held)
-    finally:
-        process.kill()
-        process.wait()
-        held.drop()
+    run, held = held_by_hand(scene, stage)
+    assert run.engine is not None
+    run.engine.kill()
+    held.drop()
     return run

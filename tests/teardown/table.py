@@ -1,6 +1,6 @@
 """What the matrices found, as a table in the output of the tests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -17,3 +17,11 @@ def show(
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     with capsys.disabled():
         print(f"\n\n{title}\n" + "\n".join(line.rstrip() for line in lines))
+
+
+def asked_for(request: pytest.FixtureRequest, cells: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the cells that a test of the session is about."""
+    values = [
+        tuple(item.callspec.params.values()) for item in request.session.items if hasattr(item, "callspec")
+    ]
+    return [cell for cell in cells if cell in values]

@@ -1,12 +1,13 @@
 """Whatever ends a run in whatever stage: its clean-up completes, its state is right, nothing is left.
 
-All cells run at once, each a flow run of its own that a worker started; each is stopped by holding one of its
-requests, so it is where the table says when the event comes.
+Each cell is a flow run of its own, stopped by holding one of its requests: it is where the table says when
+the event comes, and what it waits for stays held until its clean-up is over. A worker started those that are
+cancelled, as only a worker can cancel; the others are processes without one.
 """
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,8 +15,9 @@ import pytest
 
 from tests.teardown import table
 from tests.teardown.gate import Hold
-from tests.teardown.scene import FINAL, Run, Scene, until
+from tests.teardown.scene import FINAL, Run, Scene
 from tests.teardown.stages import hold_at
+from tests.teardown.waiting import until
 
 pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(600)]
 
@@ -68,8 +70,11 @@ def cancel_then_sigterm(run: Run, _held: Hold) -> None:
 
 
 Event = Callable[[Run, Hold], None]
+STAYS_BLOCKED = "UI cancel, and the call stays blocked"
+BY_WORKER = (cancel, cancel_then_sigterm)
 EVENTS: Mapping[str, tuple[Event, str]] = {
     "UI cancel": (cancel, "Cancelled"),
+    STAYS_BLOCKED: (cancel, "Cancelled"),
     "SIGTERM": (sigterm, "Crashed"),
     "SIGINT": (sigint, "Crashed"),
     "stage fails": (nothing, "Failed"),
@@ -79,9 +84,10 @@ EVENTS: Mapping[str, tuple[Event, str]] = {
 }
 MAIN_STAGES = ("upload", "provision", "poll", "download")
 CELLS = [
-    *((stage, event) for event in ("UI cancel", "SIGTERM", "SIGINT", "stage fails") for stage in MAIN_STAGES),
     ("upload", "timeout"),
     ("poll", "timeout"),
+    ("provision", STAYS_BLOCKED),
+    *((stage, event) for event in ("UI cancel", "SIGTERM", "SIGINT", "stage fails") for stage in MAIN_STAGES),
     ("poll", "SIGTERM, then more"),
     ("poll", "cancel, then SIGTERM"),
 ]
@@ -90,29 +96,33 @@ CELLS = [
 def happen(scene: Scene, stage: str, event: str) -> Outcome:
     """One cell of the table."""
     act, _ = EVENTS[event]
-    run = scene.create_run("watched", *([IMPATIENT] if event == "timeout" else []))
+    pool = "watched" if act in BY_WORKER else "by-hand"
+    run = scene.create_run(pool, *([IMPATIENT] if event == "timeout" else []))
     held = hold_at(scene, stage, run.hex, refuse=event == "stage fails")
+    if pool == "by-hand":
+        run.start()
     run.comes_to(held)
     act(run, held)
-    if stage == "provision":
-        held.release()  # its thread cannot be interrupted; the clean-up waits for it
-    return outcome(run, held)
+    return outcome(run, held, to_the_end=event == STAYS_BLOCKED)
 
 
-def outcome(run: Run, held: Hold) -> Outcome:
-    """How it ended. What blocks stays blocked until the account is empty."""
+def outcome(run: Run, held: Hold, *, to_the_end: bool) -> Outcome:
+    """How it ended. What blocks stays blocked until its clean-up is over, or until its process is."""
     until(lambda: run.clean_up_state() == "COMPLETED" or run.state()["type"] in FINAL, "it cleans up", 120)
+    if to_the_end:
+        run.end()
     held.release()
     run.end()
-    until(lambda: run.clean_up_state() in {"", "COMPLETED"}, "the task run's last state arrives", 60)
+    until(lambda: run.clean_up_state() == "COMPLETED", "the task run's last state arrives", 60)
     return Outcome(run.state_name(), run.clean_up_state(), frozenset(run.left()))
 
 
 @pytest.fixture(scope="module")
-def outcomes(scene: Scene) -> Iterator[Mapping[tuple[str, str], "Future[Outcome]"]]:
-    """Every cell's outcome, all begun at once."""
-    with ThreadPoolExecutor(len(CELLS)) as threads:
-        yield {cell: threads.submit(happen, scene, *cell) for cell in CELLS}
+def outcomes(
+    request: pytest.FixtureRequest, scene: Scene, threads: ThreadPoolExecutor
+) -> Mapping[tuple[str, str], "Future[Outcome]"]:
+    """The outcome of every cell that is asked for."""
+    return {cell: threads.submit(happen, scene, *cell) for cell in table.asked_for(request, CELLS)}
 
 
 @pytest.mark.parametrize(("stage", "event"), CELLS, ids=[f"{stage}-{event}" for stage, event in CELLS])
@@ -125,7 +135,8 @@ def test_a_run_cleans_up_whatever_ends_it(
 def test_a_failing_file_fails_the_run_and_nothing_is_left(scene: Scene) -> None:
     (scene.folder / "binary.txt").write_bytes(b"a\0b")
     inputs = [str(scene.folder / name) for name in ("texts", "binary.txt")]
-    run = scene.create_run("watched", input_files=inputs)
+    run = scene.create_run("by-hand", input_files=inputs)
+    run.start()
     assert run.end() == "FAILED"
     until(lambda: run.clean_up_state() == "COMPLETED", "the task run's last state arrives")
     assert run.left() == set()
