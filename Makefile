@@ -29,8 +29,9 @@ help: ## this list
 run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example texts
 	.venv/bin/top-n-words examples/texts $(LARGE_TEXT) --output-dir output
 
+# Long tests go first, each module on one of the two processes.
 test: check $(AZURITE) ## check, then all tests
-	.venv/bin/python -m pytest --durations=8
+	.venv/bin/python -m pytest --durations=8 -n 2 --dist loadgroup --no-loadscope-reorder
 
 teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; some minutes
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8

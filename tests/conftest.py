@@ -32,6 +32,8 @@ from tests.signed_in_by_token import IDENTITY, UnsignedTokens, azurite_with_toke
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
+OWN_PREFECT = {"deployments", "teardown"}
+"""Folders of tests whose modules share a Prefect server and a worker of their own."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,15 +41,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SecretsScan(config, FINDER))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that need no server first, those with a Prefect server last, and mark the latter."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests with a Prefect server, and put them last; first where several processes share the work,
+    since they take longest. Tests of a module that cost the same stay in one process, with their servers.
+    """
     for item in items:
         if PREFECT in _fixtures(item):
             item.add_marker(pytest.mark.prefect_server)
-    items.sort(key=_cost)
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
+
+
+def _group(item: pytest.Item) -> str:
+    return _folder(item) if _folder(item) in OWN_PREFECT else f"{item.path} {_cost(item)}"
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _cost(item: pytest.Item) -> int:
+    if _folder(item) in OWN_PREFECT:
+        return 3
     if item.get_closest_marker("prefect_server"):
         return 2
     return 1 if _fixtures(item) & SERVERS else 0
