@@ -138,12 +138,6 @@ class Pool:
     """Serial of the job that was given a slot last."""
 
     @property
-    def oldest_job_first(self) -> bool:
-        """Whether jobs of equal priority are served in the order of their creation."""
-        order: str = self.document.get("taskSchedulingPolicy", {}).get("jobDefaultOrder", "none")
-        return order.lower() == "creationtime"
-
-    @property
     def start_task(self) -> Mapping[str, Any] | None:
         """The start task as the client gave it."""
         start_task: Mapping[str, Any] | None = self.document.get("startTask")

@@ -44,7 +44,8 @@ def place(world: World, pool_key: str) -> Iterator[Instruction]:
 
 
 def _place_equals(world: World, pool: Pool, pool_key: str, jobs: list[Job]) -> Iterator[Instruction]:
-    in_turns = not pool.oldest_job_first
+    policy = pool.document.get("taskSchedulingPolicy", {})
+    in_turns = policy.get("jobDefaultOrder", "none").lower() != "creationtime"
     if in_turns:
         jobs.sort(key=lambda job: job.serial <= pool.last_served)
     waiting = deque(jobs)
