@@ -38,13 +38,8 @@ def listing(
     Raises:
         InvalidQueryParameterValue, OutOfRangeQueryParameterValue: a query parameter is wrong.
     """
-    chosen: Iterable[R] = resources
     queried = queried or entity_set
-    text = call.query.get("$filter")
-    if text:
-        matches = odata.parse_filter(text, FILTERABLE.get(queried, {}))
-        reader = read or _reader(render)
-        chosen = (one for one in resources if matches(partial(reader, one)))
+    chosen = _chosen(call, resources, queried, read or _reader(render))
     size = paging.page_size(call.query.get("maxresults"))
     page, token = paging.page(chosen, position, size, call.query.get("$skiptoken"))
     selection = odata.parse_select(call.query.get("$select"), SELECTABLE.get(queried, frozenset()))
@@ -54,6 +49,16 @@ def listing(
         documents = [odata.select(document, selection) for document in documents]
     link = paging.next_link(call.base_url, call.raw_path, call.query, token) if token else None
     return Reply(200, envelope.listing(call.base_url, entity_set, documents, link))
+
+
+def _chosen(
+    call: Call, resources: Iterable[R], queried: str, read: Callable[[R, str], odata.Scalar]
+) -> Iterable[R]:
+    text = call.query.get("$filter")
+    if not text:
+        return resources
+    matches = odata.parse_filter(text, FILTERABLE.get(queried, {}))
+    return (one for one in resources if matches(partial(read, one)))
 
 
 def member(document: Mapping[str, Any], path: str) -> odata.Scalar:
