@@ -274,10 +274,10 @@ def _add(selection: Selection, first: str, rest: list[str]) -> None:
         at = at.setdefault(name, {})
 
 
-def select(document: Mapping[str, Any], selection: Selection | None) -> dict[str, Any]:
-    """The document with nothing but the selected members, in its own order."""
+def select(document: Mapping[str, Any], selection: Selection | None) -> Mapping[str, Any]:
+    """The document with nothing but the selected members, in its own order; without a selection as it is."""
     if selection is None:
-        return dict(document)
+        return document
     reduced: dict[str, Any] = {}
     for name, value in document.items():
         below = selection.get(name)

@@ -44,9 +44,7 @@ def listing(
     page, token = paging.page(chosen, position, size, call.query.get("$skiptoken"))
     selection = odata.parse_select(call.query.get("$select"), SELECTABLE.get(queried, frozenset()))
     odata.parse_expand(call.query.get("$expand"))
-    documents = [render(one) for one in page]
-    if selection is not None:
-        documents = [odata.select(document, selection) for document in documents]
+    documents = [odata.select(render(one), selection) for one in page]
     link = paging.next_link(call.base_url, call.raw_path, call.query, token) if token else None
     return Reply(200, envelope.listing(call.base_url, entity_set, documents, link))
 
