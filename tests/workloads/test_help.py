@@ -21,7 +21,8 @@ from flows.transcode_media import transcode_media
 FLOWS = [top_n_words, transcode_media, run_command]
 Command = Callable[[list[str]], int]
 COMMANDS: list[Command] = [command_line.top_n_words, command_line.transcode_media, command_line.run_command]
-GROUPS = {"pool", "clean_up"}
+NAMES = [flow.name for flow in FLOWS]
+GROUPS = {"pool", "clean_up", "retry"}
 
 
 def every_field(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -30,7 +31,7 @@ def every_field(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {**schema["properties"], **inner}
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=str)
+@pytest.mark.parametrize("flow", FLOWS, ids=NAMES)
 def test_the_form_explains_each_parameter(flow: Flow[..., Any]) -> None:
     fields = every_field(parameter_schema(flow).model_dump())
     assert len(fields) > 12
@@ -38,7 +39,7 @@ def test_the_form_explains_each_parameter(flow: Flow[..., Any]) -> None:
     assert [name for name, field in fields.items() if len(field.get("description", "")) < 10] == []
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=str)
+@pytest.mark.parametrize("flow", FLOWS, ids=NAMES)
 def test_the_form_shows_the_defaults_that_the_flow_has(flow: Flow[..., Any]) -> None:
     schema = parameter_schema(flow).model_dump()
     for group in GROUPS:
@@ -63,7 +64,7 @@ def options_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> dict[str, a
     return {action.dest: action for action in parsers[0]._actions}
 
 
-@pytest.mark.parametrize(("command", "flow"), list(zip(COMMANDS, FLOWS, strict=True)), ids=str)
+@pytest.mark.parametrize(("command", "flow"), list(zip(COMMANDS, FLOWS, strict=True)), ids=NAMES)
 def test_the_help_explains_each_parameter(
     command: Command, flow: Flow[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
