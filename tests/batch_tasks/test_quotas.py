@@ -1,6 +1,9 @@
 """What others have in use, and what that means for a run: refused, or told that it has to wait."""
 
 import dataclasses
+import json
+from datetime import UTC, date, datetime
+from importlib.resources import files
 
 import pytest
 from azure.batch.models import BatchJob, BatchPool
@@ -108,3 +111,11 @@ def test_cores_and_family_of_a_size(size: str, count: int | None, name: str) -> 
 
 def test_the_cores_and_the_family_of_every_size_with_a_price_are_known() -> None:
     assert [size for size in price_table().per_hour if not (cores(size) and family(size))] == []
+
+
+def test_the_table_of_cores_says_where_it_is_from_and_is_not_of_the_future() -> None:
+    said = json.loads(files("batch_tasks.pools").joinpath("vm_cores.json").read_text("utf-8"))
+    assert "github.com/" in said["source"]
+    assert date.fromisoformat(said["date"]) <= datetime.now(UTC).date()
+    sizes = [size for of_family in said["families"].values() for size in of_family]
+    assert len(sizes) == len(set(sizes))
