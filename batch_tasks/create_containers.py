@@ -32,7 +32,8 @@ def create_containers(names: RunNames, metadata: Mapping[str, str]) -> None:
 def ensure_container(name: str, metadata: Mapping[str, str]) -> None:
     """Create the container unless it exists; wait for the end of a deletion under way.
 
-    One that exists gets the metadata of this attempt: it says until when the run may take.
+    One that exists gets the metadata of this attempt, which says until when the run may take; when the run
+    was begun stays as the first attempt wrote it.
     """
     waited = 0.0
     while True:
@@ -42,9 +43,7 @@ def ensure_container(name: str, metadata: Mapping[str, str]) -> None:
             )
         except ResourceExistsError as error:
             if error_code(error) == "ContainerAlreadyExists":
-                patiently(
-                    lambda: blob_service().get_container_client(name).set_container_metadata(dict(metadata))
-                )
+                _renew(name, metadata)
                 return
             if error_code(error) != "ContainerBeingDeleted":
                 raise
@@ -56,3 +55,10 @@ def ensure_container(name: str, metadata: Mapping[str, str]) -> None:
             )
         pause(_BETWEEN_TRIES)
         waited += _BETWEEN_TRIES
+
+
+def _renew(name: str, metadata: Mapping[str, str]) -> None:
+    container = blob_service().get_container_client(name)
+    there = patiently(container.get_container_properties).metadata or {}
+    begun = {"created": there["created"]} if "created" in there else {}
+    patiently(lambda: container.set_container_metadata({**metadata, **begun}))

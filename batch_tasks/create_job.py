@@ -16,6 +16,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from batch_tasks.clean_up import delete_job
 from batch_tasks.clients import batch_client
 from batch_tasks.errors import JobEnded, PoolUnusable, ResourceBusy, error_code
+from batch_tasks.money.watch import stop_if_too_expensive
 from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.specification import metadata_items
@@ -62,6 +63,7 @@ def create_job(
         ResourceBusy: a job of the id is still being deleted after five minutes.
         JobEnded: the account may have no more active jobs, and none ended in time.
         PoolUnusable: Batch could not make the pool that the job asks for.
+        TooExpensive: the nodes have cost what the run may cost while other jobs were waited for.
     """
     pool = pool or BatchPoolInfo(pool_id=plan.names.pool_id)
     options = job_options(plan, pool, datetime.now(UTC).replace(microsecond=0))
@@ -91,6 +93,7 @@ def _created_within_quota(options: BatchJobCreateOptions, wanted: frozenset[str]
             if waited + wait > patience.budget:
                 raise
             log().warning("%s Trying again in %.0f s.", full, wait)
+            stop_if_too_expensive()
         pause(wait)
         waited += wait
 

@@ -20,7 +20,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks import naming
 from batch_tasks.clean_up import delete_job
-from batch_tasks.clients import batch_client
+from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.earlier_work import EarlierWork
 from batch_tasks.file_reports import report_task
@@ -48,6 +48,7 @@ class _EarlierJob:
     """
 
     ended: bool
+    created: datetime | None
     expires: datetime | None
     tasks: frozenset[str]
     succeeded: frozenset[str]
@@ -61,7 +62,8 @@ def find_earlier_work(plan: RunPlan, output_dir: str) -> EarlierWork:
         AzureError: Batch or storage cannot be reached or refuses.
     """
     job = _earlier_job(plan.names.job_id)
-    found = _Found(plan, _stored(plan.names.output_container), reports_here(plan, Path(output_dir)))
+    stored, created = _stored(plan.names.output_container)
+    found = _Found(plan, stored, reports_here(plan, Path(output_dir)))
     goes_on = job is not None and not job.ended and _has_time(job, plan) and found.has_outputs_of(job)
     waits_on = job.tasks if job and goes_on else frozenset()
     tasks, done = found.split(waits_on)
@@ -70,7 +72,9 @@ def find_earlier_work(plan: RunPlan, output_dir: str) -> EarlierWork:
     expires = job.expires if job and goes_on else None
     if done or waits_on:
         log().info("An earlier attempt left %d files done and %d tasks in its job", len(done), len(waits_on))
-    return EarlierWork(replace(plan, tasks=PlannedTasks(tasks), expires=expires or plan.expires), done)
+    began = min(filter(None, (created, job.created if job else None)), default=None)
+    rest = replace(plan, tasks=PlannedTasks(tasks), expires=expires or plan.expires)
+    return EarlierWork(rest, done, began)
 
 
 class _Found:
@@ -181,11 +185,14 @@ def _report(entry: Mapping[str, Any]) -> FileReport:
     )
 
 
-def _stored(container: str) -> Mapping[str, Stored]:
+def _stored(container: str) -> tuple[Mapping[str, Stored], datetime | None]:
+    """What is in the container, and when the run says it made it."""
     try:
-        return stored_blobs(container, patience=FIRST_CONTACT)
+        blobs = stored_blobs(container, patience=FIRST_CONTACT)
+        found = patiently(blob_service().get_container_client(container).get_container_properties)
     except (ResourceNotFoundError, ResourceExistsError):  # 409: it is being deleted
-        return {}
+        return {}, None
+    return blobs, time_of((found.metadata or {}).get("created", ""))
 
 
 def _earlier_job(job_id: str) -> _EarlierJob | None:
@@ -203,7 +210,8 @@ def _earlier_job(job_id: str) -> _EarlierJob | None:
     succeeded = frozenset(task.task_id.lower() for task in finished if task.succeeded)
     all_done = bool(tasks) and tasks <= {task.task_id.lower() for task in finished}
     ended = all_done or wire_value(job.state) in _ENDED
-    return _EarlierJob(ended, time_of(metadata_of(job).get("expires", "")), tasks, succeeded)
+    created, expires = (time_of(metadata_of(job).get(name, "")) for name in ("created", "expires"))
+    return _EarlierJob(ended, created, expires, tasks, succeeded)
 
 
 def _has_time(job: _EarlierJob, plan: RunPlan) -> bool:

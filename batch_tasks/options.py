@@ -79,7 +79,7 @@ class PoolOptions(BaseModel):
         ge=0,
         title="Cost at most",
         description="In the currency of the price table. Once nodes have cost this the run ends; what is "
-        "done is kept. 0: no limit.",
+        "done is kept. All nodes of a pool count, those that work for others too. 0: no limit.",
     )
     expected_minutes: _ZeroIfNone = Field(
         0.0,

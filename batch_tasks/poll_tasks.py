@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from azure.batch.models import BatchJob, BatchJobState, BatchTask, BatchTaskExecutionResult
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
 from batch_tasks.doctor import Doctor
@@ -97,6 +97,7 @@ def poll_tasks(
         except AzureError as error:
             _raise_unless_passing(plan, error, refusals)
             pause(looks_every.interval(waited))
+        waiting.stop_if_too_expensive()
         if datetime.now(UTC) >= plan.expires:
             raise waiting.timed_out()
         pause(counts_every.interval(waited))
@@ -155,6 +156,9 @@ class _Waiting:
             if not self._tries.all_ended(finished):  # else an auto pool went with its job, as it should
                 raise PoolUnusable(reason, finished)
         self._spot.look(job, self._doctor.pool_id, self._doctor.spot, self._doctor.dedicated)
+
+    def stop_if_too_expensive(self) -> None:
+        """Raise when the run has cost what it may, even if nobody could look at its nodes just now."""
         if words := too_expensive():
             raise TooExpensive(words, self._finished())
 
@@ -273,6 +277,14 @@ def _raise_unless_passing(plan: RunPlan, error: AzureError, refusals: Refusals) 
     if not (is_transient(error) or refusals.bear(error)):
         raise error
     log().warning("Batch does not answer; the run is not over: %s", error_code(error) or type(error).__name__)
+
+
+def ended_so_far(job_id: str) -> list[FinishedTask]:
+    """As `finished_tasks`; none where there is no job yet."""
+    try:
+        return finished_tasks(job_id)
+    except ResourceNotFoundError:
+        return []
 
 
 def finished_tasks(job_id: str, *, failed_only: bool = False) -> list[FinishedTask]:

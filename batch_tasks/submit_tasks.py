@@ -24,6 +24,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from batch_tasks.clients import batch_client
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import SubmitFailed, error_code, without_secrets
+from batch_tasks.money.watch import stop_if_too_expensive
 from batch_tasks.node_urls import node_urls
 from batch_tasks.patience import Patience, patient_list, patiently, pause
 from batch_tasks.plan import PlannedTask, RunPlan
@@ -48,9 +49,15 @@ def submit_tasks(plan: RunPlan) -> int:
 
     Raises:
         SubmitFailed: as `bring_in`.
+        TooExpensive: the nodes have cost what the run may cost.
     """
     tasks = [task for task in plan.tasks if not task.is_merge]
-    bring_in(plan, tasks, lambda done: tell(Progress("submit-tasks", len(plan.tasks), done)))
+
+    def seen_in(done: int) -> None:
+        tell(Progress("submit-tasks", len(plan.tasks), done))
+        stop_if_too_expensive()
+
+    bring_in(plan, tasks, seen_in)
     log().info("Job %s holds %d tasks", plan.names.job_id, len(tasks))
     return len(tasks)
 

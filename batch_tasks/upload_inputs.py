@@ -14,6 +14,7 @@ from batch_tasks import naming
 from batch_tasks.clients import blob_service
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import InputError
+from batch_tasks.money.watch import stop_if_too_expensive
 from batch_tasks.patience import USUAL, Patience, patient_list, patiently, stop_if_closing
 from batch_tasks.plan import RunPlan
 from batch_tasks.progress import Counting
@@ -47,6 +48,7 @@ def upload_inputs(plan: RunPlan) -> int:
 
     Raises:
         InputError: a file vanished or became unreadable since the run began.
+        TooExpensive: the nodes, which are there meanwhile, have cost what the run may cost.
         AzureError: storage cannot be reached or refuses.
     """
     container = plan.names.input_container
@@ -55,7 +57,7 @@ def upload_inputs(plan: RunPlan) -> int:
     done = Counting("upload-inputs", total=len(wanted))
 
     def bring(upload: Upload) -> bool:
-        stop_if_closing()
+        _stop_if_it_must()
         try:
             sent = _bring(container, upload, there.get(upload.blob))
         except OSError as error:
@@ -118,11 +120,16 @@ def _bring(container: str, upload: Upload, there: Stored | None) -> bool:
                 overwrite=True,
                 max_concurrency=2 if size > _LARGE else 1,
                 content_settings=settings,
-                progress_hook=lambda _sent, _total: stop_if_closing(),
+                progress_hook=lambda _sent, _total: _stop_if_it_must(),
             )
 
     patiently(send)
     return True
+
+
+def _stop_if_it_must() -> None:
+    stop_if_closing()
+    stop_if_too_expensive()
 
 
 def _size_and_md5(upload: Upload) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from batch_tasks.clean_up import clean_up
 from batch_tasks.clients import signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed
+from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed, TooExpensive
 from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
 from batch_tasks.keep_report import own_folder
@@ -28,7 +28,7 @@ from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
 from batch_tasks.plan import RunPlan, plan_problems, plan_tasks
-from batch_tasks.poll_tasks import poll_tasks
+from batch_tasks.poll_tasks import ended_so_far, poll_tasks
 from batch_tasks.pre_flight import nothing_run, pre_flight
 from batch_tasks.pre_flight.refusals import refusals_explained
 from batch_tasks.provision_pool import pool_by_id, provision_pool
@@ -99,8 +99,12 @@ def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):
         earlier = find_earlier_work(plan, options.output_dir)
+        bill.begin(earlier.began)
         create_containers(plan.names, earlier.rest.metadata)
-        finished, stopped = _computed(earlier.rest, options.pool, in_the_background)
+        try:
+            finished, stopped = _computed(earlier.rest, options.pool, in_the_background)
+        except TooExpensive as too_much:  # before the tasks were waited for
+            finished, stopped = ended_so_far(plan.names.job_id), too_much
         report = bill.on(
             retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
         )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from azure.batch.models import BatchPool
+
 from batch_tasks.clients import account_signed_in, batch_client
 from batch_tasks.errors import InputError
 from batch_tasks.money.estimate import estimate
+from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import RETAIL, PriceTable, price_table
 from batch_tasks.money.retail import SERVICE, NoRetailPriceError, region_of, retail_table
 from batch_tasks.money.spending import Spending, metered
+from batch_tasks.money.watch import Watch, watched
 from batch_tasks.options import PoolOptions
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.plan import RunPlan
@@ -21,30 +25,57 @@ from batch_tasks.stage import log
 
 
 class Bill:
-    """What a run has spent, for its report."""
+    """What a run has spent, for its report and its log."""
 
     def __init__(self, spending: Spending) -> None:
         self._spending = spending
+        self._told = False
+
+    def begin(self, at: datetime | None) -> None:
+        """An earlier attempt of the run began then, if there was one: its nodes are the run's."""
+        if at is not None:
+            self._spending.begin(at)
+
+    def tell(self) -> None:
+        """Log what was spent, unless a report tells it or there were no nodes to see."""
+        if self._spending.looked and not self._told:
+            log().info(self._spending.spent(datetime.now(UTC)).words)
 
     def on(self, report: RunReport) -> RunReport:
         """The report with what was spent until now; nodes bill on for the minutes that they take to leave."""
+        self._told = True
         return replace(report, cost=self._spending.spent(datetime.now(UTC)))
 
 
 @contextmanager
 def billed(plan: RunPlan, pool: PoolOptions) -> Iterator[Bill]:
-    """Within the block the run's nodes are metered and its ceiling holds.
+    """Within the block the run's nodes are metered and its ceiling holds. What was spent is told however the
+    block ends.
 
     Raises:
         InputError: the price table cannot be used, or has no price for a run that has a ceiling.
     """
     prices = prices_for(pool)
-    if problem := ceiling_problem(pool, prices):
+    if pool.max_cost and (problem := ceiling_problem(pool.max_cost, kinds_of(pool), prices)):
         raise InputError([problem])
     if pool.kind != "existing":
         log().info(estimate(plan, pool, prices).words(prices))
-    with metered(Spending(plan.created, prices, pool.max_cost or None)) as spending:
-        yield Bill(spending)
+    with (
+        metered(Spending(plan.created, prices, pool.max_cost or None)) as spending,
+        watched(_watch(plan, pool)),
+    ):
+        bill = Bill(spending)
+        try:
+            yield bill
+        finally:
+            bill.tell()
+
+
+def _watch(plan: RunPlan, pool: PoolOptions) -> Watch | None:
+    """None for a pool that Batch makes with the job: it has no nodes before the tasks are waited for."""
+    if pool.kind == "auto":
+        return None
+    return Watch(pool.pool_id if pool.shared else plan.names.pool_id)
 
 
 def prices_for(pool: PoolOptions, service: str = SERVICE) -> PriceTable:
@@ -82,21 +113,37 @@ def _retail(pool: PoolOptions, service: str) -> PriceTable:
 
 def vm_size_of(pool: PoolOptions) -> str:
     """The VM size of the run's nodes: what the options say, or what the existing pool has."""
+    return pool.vm_size if pool.kind != "existing" else _existing(pool).vm_size or ""
+
+
+def kinds_of(pool: PoolOptions) -> list[NodeKind]:
+    """The kinds of node that the run pays: those it asks for, or those that the existing pool has, is to
+    have, or may come to have by its formula.
+    """
     if pool.kind != "existing":
-        return pool.vm_size
-    return patiently(lambda: batch_client().get_pool(pool.pool_id), patience=FIRST_CONTACT).vm_size or ""
+        size, dedicated, spot = pool.vm_size, pool.dedicated_nodes > 0, pool.spot_nodes > 0
+    else:
+        there = _existing(pool)
+        size, formula = there.vm_size or "", (there.auto_scale_formula or "").lower()
+        dedicated = "$targetdedicatednodes" in formula or bool(
+            there.target_dedicated_nodes or there.current_dedicated_nodes
+        )
+        spot = "$targetlowprioritynodes" in formula or bool(
+            there.target_low_priority_nodes or there.current_low_priority_nodes
+        )
+    return [NodeKind(size.lower(), kind) for kind, wanted in ((True, dedicated), (False, spot)) if wanted]
 
 
-def ceiling_problem(pool: PoolOptions, prices: PriceTable) -> str | None:
-    """Why `max_cost` could not be held; None when it can, or is not asked for. Pure."""
-    if not pool.max_cost or pool.kind == "existing":
-        return None
-    asked = [(True, pool.dedicated_nodes, "dedicated"), (False, pool.spot_nodes, "Spot")]
-    for dedicated, number, words in asked:
-        if number and prices.price(pool.vm_size, dedicated=dedicated) is None:
+def _existing(pool: PoolOptions) -> BatchPool:
+    return patiently(lambda: batch_client().get_pool(pool.pool_id), patience=FIRST_CONTACT)
+
+
+def ceiling_problem(max_cost: float, kinds: Iterable[NodeKind], prices: PriceTable) -> str | None:
+    """Why `max_cost` could not be held with such nodes; None when it can. Pure."""
+    for kind in kinds:
+        if prices.price(kind.vm_size, dedicated=kind.dedicated) is None:
             return (
-                f"max_cost is {pool.max_cost:g}, but the price table of {prices.region} of "
-                f"{prices.date:%Y-%m-%d} has no price of a {words} {pool.vm_size}: name a table with one in "
-                "`prices`, or leave max_cost out."
+                f"max_cost is {max_cost:g}, but {prices.name} has no price of a {kind.words}: name a table "
+                "with one in `prices`, or leave max_cost out."
             )
     return None

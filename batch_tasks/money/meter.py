@@ -39,6 +39,11 @@ class NodeKind:
     vm_size: str
     dedicated: bool
 
+    @property
+    def words(self) -> str:
+        """`dedicated standard_d2s_v5`."""
+        return f"{'dedicated' if self.dedicated else 'Spot'} {self.vm_size}"
+
 
 @dataclass(frozen=True)
 class NodeTime:
@@ -74,6 +79,10 @@ class Meter:
             lambda: defaultdict(float)
         )
         self._looked: datetime | None = None
+
+    def begin(self, at: datetime) -> None:
+        """Count from then on, if that is earlier: to be told before the first look."""
+        self._began = min(self._began, at)
 
     def look(self, sightings: Iterable[Sighting], now: datetime) -> None:
         """All nodes that are there now. One that was and is not left between two looks: halfway is taken."""

@@ -44,6 +44,11 @@ class PriceTable(BaseModel):
         return found.dedicated if dedicated else found.spot
 
     @property
+    def name(self) -> str:
+        """`the price table of westeurope of 2025-03-04`."""
+        return f"the price table of {self.region} of {self.date:%Y-%m-%d}"
+
+    @property
     def valid(self) -> str:
         """Where and when the prices were these: stands beside every amount."""
         return f"by prices of {self.region} of {self.date:%Y-%m-%d}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from azure.batch.models import BatchNode
 
-from batch_tasks.money.meter import UNBILLED, Meter, NodeTime, Sighting
+from batch_tasks.money.meter import UNBILLED, Meter, NodeKind, NodeTime, Sighting
 from batch_tasks.money.prices import PriceTable
 from batch_tasks.wire import wire_value
 
@@ -83,10 +83,16 @@ class Spending:
         self._meter = Meter(began)
         self._prices = prices
         self._ceiling = ceiling
+        self.looked = False
+
+    def begin(self, at: datetime) -> None:
+        """An earlier attempt of the run began then: what its nodes cost since is the run's, too."""
+        self._meter.begin(at)
 
     def look(self, sightings: Iterable[Sighting], now: datetime) -> None:
         """All nodes that are there now."""
         self._meter.look(sightings, now)
+        self.looked = True
 
     def spent(self, now: datetime | None = None) -> Spent:
         """What was spent until the last look, or until `now` if the nodes are as they were."""
@@ -99,12 +105,22 @@ class Spending:
             self._prices.valid,
         )
 
-    def over(self) -> str | None:
-        """Why the run must stop; None while it is below its ceiling, or has none."""
-        amount = self.spent().amount
-        if self._ceiling is None or amount is None or amount < self._ceiling:
+    def over(self, now: datetime | None = None) -> str | None:
+        """Why the run must stop; None while it is below its ceiling, or has none. With `now`, the nodes seen
+        last are taken to be there still: a look that fails stops no clock.
+        """
+        if self._ceiling is None:
             return None
-        currency = self._prices.currency
+        currency, time = self._prices.currency, self._meter.read(now)
+        if (kind := unpriced(time, self._prices)) is not None:
+            return (
+                f"max_cost is {self._ceiling:.2f} {currency}, and what the run costs is not known: "
+                f"{self._prices.name} has no price of a {kind.words}, which its pool has. What is done is "
+                "kept; name a table with one in `prices`, or leave max_cost out."
+            )
+        amount = cost(time, self._prices) or 0.0
+        if amount < self._ceiling:
+            return None
         return (
             f"The run has cost {amount:.2f} {currency} {self._prices.valid}, and max_cost is "
             f"{self._ceiling:.2f} {currency}. What is done is kept; run again for the rest."
@@ -113,13 +129,18 @@ class Spending:
 
 def cost(time: NodeTime, prices: PriceTable) -> float | None:
     """What the time costs; None where a price is missing."""
-    total = 0.0
-    for kind in time.seconds:
-        price = prices.price(kind.vm_size, dedicated=kind.dedicated)
-        if price is None:
-            return None
-        total += time.billed(kind) * price / 3600
-    return total
+    if unpriced(time, prices) is not None:
+        return None
+    return sum(
+        time.billed(kind) * (prices.price(kind.vm_size, dedicated=kind.dedicated) or 0.0) / 3600
+        for kind in time.seconds
+    )
+
+
+def unpriced(time: NodeTime, prices: PriceTable) -> NodeKind | None:
+    """A kind of node that was there and has no price; None where all have one."""
+    missing = (kind for kind in time.seconds if prices.price(kind.vm_size, dedicated=kind.dedicated) is None)
+    return next(missing, None)
 
 
 _spending: ContextVar[Spending | None] = ContextVar("spending_of_the_run", default=None)
@@ -142,10 +163,10 @@ def nodes_seen(nodes: Iterable[BatchNode], now: datetime | None = None) -> None:
         spending.look(filter(None, map(sighting, nodes)), now or datetime.now(UTC))
 
 
-def too_expensive() -> str | None:
-    """Why the run of this context must stop for its cost; None while it need not."""
+def too_expensive(now: datetime | None = None) -> str | None:
+    """Why the run of this context must stop for its cost by now; None while it need not."""
     spending = _spending.get()
-    return spending.over() if spending else None
+    return spending.over(now or datetime.now(UTC)) if spending else None
 
 
 def sighting(node: BatchNode) -> Sighting | None:

@@ -1,8 +1,14 @@
-"""What the name of a VM size tells: cores and architecture. Azure names sizes by a documented convention."""
+"""What the name of a VM size tells: cores, family and architecture. Azure names sizes by a documented
+convention; those it does not hold for are in a dated table, `vm_cores.json`.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
 MOST_SLOTS = 256
 """Task slots of a node; also at most four times its cores (documented)."""
@@ -18,19 +24,34 @@ def architecture(vm_size: str) -> str:
 
 
 def cores(vm_size: str) -> int | None:
-    """The cores of a size whose name ends in a version, as all newer ones do; None where it is not told."""
-    found = _SIZE.fullmatch(vm_size.lower())
-    if not found or not re.search(r"_v[3-9]$", vm_size.lower()):
+    """The cores of a size that is in the table, or whose name ends in a version as all newer ones do; None
+    where neither tells.
+    """
+    size = vm_size.lower()
+    if size in _table():
+        return _table()[size][0]
+    found = _SIZE.fullmatch(size)
+    if not found or not re.search(r"_v[3-9]$", size):
         return None
     return int(found[3] or found[2])
 
 
 def family(vm_size: str) -> str:
     """The name under which Azure counts the cores of a size, in lower case: `standarddsv5family`. Most names
-    are made so; "" where it is not told.
+    are made so, the table has others; "" where it is not told.
     """
-    found = _SIZE.fullmatch(vm_size.lower())
+    size = vm_size.lower()
+    if size in _table():
+        return _table()[size][1]
+    found = _SIZE.fullmatch(size)
     return f"standard{found[1]}{found[4]}{found[5]}family" if found and found[5] else ""
+
+
+@cache
+def _table() -> Mapping[str, tuple[int, str]]:
+    """Cores and family by size, all in lower case, as `vm_cores.json` beside this module says."""
+    said = json.loads(files(__package__).joinpath("vm_cores.json").read_text("utf-8"))
+    return {size: (count, name) for name, sizes in said["families"].items() for size, count in sizes.items()}
 
 
 def spelled(vm_size: str) -> str:

@@ -64,4 +64,5 @@ def _findings(checked: Checked) -> Findings:
 def _quotas(plan: RunPlan, pool: PoolOptions, *, new_pool: bool) -> Findings:
     """Nodes of an existing pool are there, or its owner's affair."""
     dedicated, spot = (0, 0) if pool.kind == "existing" else nodes_wanted(len(plan.tasks), pool)
-    return quota_findings(Wanted(pool.vm_size, dedicated, spot, new_pool=new_pool))
+    pool_id = pool.pool_id if pool.shared else plan.names.pool_id
+    return quota_findings(Wanted(pool.vm_size, dedicated, spot, new_pool, pool_id, plan.names.job_id))

@@ -116,6 +116,18 @@ def test_an_active_job_is_waited_on_within_its_own_time(run: Callable[..., RunPl
     assert len(list(batch_client().list_tasks(plan.names.job_id))) == 3
 
 
+def test_what_is_left_tells_when_the_first_attempt_began(run: Callable[..., RunPlan], tmp_path: Path) -> None:
+    plan = run(command="sleep 60")
+    assert find_earlier_work.fn(plan, str(tmp_path)).began is None
+    submitted(plan)
+    second = replace(plan, created=plan.created + timedelta(hours=1))
+    assert find_earlier_work.fn(second, str(tmp_path)).began == plan.created
+    create_containers.fn(second.names, second.metadata)
+    delete_resources(plan.names, CleanUpPolicy(pool=False, input_container=False, output_container=False))
+    third = replace(plan, created=plan.created + timedelta(hours=2))
+    assert find_earlier_work.fn(third, str(tmp_path)).began == plan.created
+
+
 def test_an_active_job_with_too_little_time_left_is_made_anew(
     run: Callable[..., RunPlan], tmp_path: Path
 ) -> None:

@@ -10,13 +10,17 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
+from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, blob_service, signed_in
+from batch_tasks.create_job import create_job
 from batch_tasks.errors import PoolUnusable, PreFlightFailed
-from batch_tasks.options import PoolOptions
+from batch_tasks.naming import RunNames
+from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.retirement import near_end, retired, retirements
 from batch_tasks.pre_flight import findings, pre_flight
@@ -31,6 +35,7 @@ from flows.local_stack.azurite import BlobAccount
 from tests.batch_tasks.conftest import MakePlan
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
+from tests.flows.processes import eventually
 from tests.signed_in_by_token import UnsignedTokens
 
 PLENTY = {
@@ -263,7 +268,7 @@ NOTHING = Used(0, 0, 0, 0)
             "asks for 8 Spot cores; the Batch account may have 4: set --spot-nodes 1",
         ),
         ("poolQuota", 0, "may have 0 pools and has 0"),
-        ("activeJobAndJobScheduleQuota", 0, "may have 0 active jobs and has 0"),
+        ("activeJobAndJobScheduleQuota", 0, "may have no active job at all (its quota is 0)"),
         (
             "dedicatedCoreQuotaPerVMFamily",
             [{"name": "standardDSv5Family", "coreQuota": 4}],
@@ -348,6 +353,33 @@ def test_a_named_pool_that_is_there_is_let_through_where_no_further_pool_may_be_
                 assert "may have 1 pools and has 1" in problem
             finally:
                 batch_client().begin_delete_pool("shared").result(timeout=60)
+
+
+def test_a_retry_is_let_through_where_its_own_pool_and_job_are_all_that_may_be(
+    own: Account,
+    plan: RunPlan,
+    loopback_certificate: tuple[Path, Path],
+    signed_in_by_token: UnsignedTokens,
+) -> None:
+    full = {**PLENTY, "poolQuota": 1, "activeJobAndJobScheduleQuota": 1, "dedicatedCoreQuota": 2}
+    with resource_manager(loopback_certificate, full) as endpoint:
+        known = own.model_copy(update={"subscription_id": "sub1", "management_endpoint": endpoint})
+        with signed_in(known):
+            create_job.fn(plan, provision_pool.fn(plan, POOL))
+            try:
+                eventually(
+                    lambda: list(batch_client().list_nodes(plan.names.pool_id)) != [], "a node is there"
+                )
+                assert findings(plan, POOL) == Findings()
+                another = dataclasses.replace(plan, names=RunNames.of("test", uuid4()))
+                found = findings(another, POOL)
+            finally:
+                delete_resources(plan.names, CleanUpPolicy())
+                eventually(lambda: not [*batch_client().list_pools()], "the pool is gone")
+    pools, cores = found.problems
+    assert "may have 1 pools and has 1" in pools
+    assert "of 2 that the Batch account may have, 2 are in use. Not one node of" in cores
+    assert "has 1: the run waits for one to end" in found.notes[0]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,15 +14,16 @@ from azure.core.credentials import AzureNamedKeyCredential
 
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import InputFile
-from batch_tasks.money.bill import billed, ceiling_problem
+from batch_tasks.money.bill import Bill, billed, ceiling_problem, kinds_of
 from batch_tasks.money.estimate import estimate
 from batch_tasks.money.meter import Meter, NodeKind, Sighting
 from batch_tasks.money.prices import SHIPPED, NodePrice, price_table
 from batch_tasks.money.spending import NODE_FIELDS, Spending, Spent, metered, nodes_seen, too_expensive
 from batch_tasks.naming import RunNames
-from batch_tasks.options import PoolOptions
+from batch_tasks.options import PoolOptions, RetryOptions
 from batch_tasks.plan import RunPlan, plan_tasks
 from batch_tasks.pools.specification import pool_options
+from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
@@ -90,28 +92,98 @@ def test_hours_are_told_in_the_order_of_a_nodes_life_and_those_away_apart() -> N
 
 
 def test_without_a_price_there_is_no_amount() -> None:
-    spending = Spending(NOON, PRICES, ceiling=0.01)
+    spending = Spending(NOON, PRICES)
     spending.look([replace(node("a", "running", 0), vm_size="standard_unheard_of")], at(3600))
     assert (spending.spent().amount, spending.over()) == (None, None)
+
+
+def test_a_ceiling_that_cannot_be_held_for_want_of_a_price_stops_the_run() -> None:
+    spending = Spending(NOON, PRICES, ceiling=5)
+    spending.look([replace(node("a", "running", 0, dedicated=False), vm_size="standard_unheard_of")], at(9))
+    assert (spending.over() or "").startswith(
+        "max_cost is 5.00 USD, and what the run costs is not known: the price table of westeurope of "
+        "2025-03-04 has no price of a Spot standard_unheard_of, which its pool has."
+    )
 
 
 def test_a_ceiling_is_reached_when_it_is_spent() -> None:
     with metered(Spending(NOON, PRICES, ceiling=0.2)) as spending:
         spending.look([node("a", "running", 0)], at(3600))
-        assert too_expensive() is None
+        assert too_expensive(at(3600)) is None
         spending.look([node("a", "running", 0)], at(7200))
-        assert (too_expensive() or "").startswith(
+        assert (too_expensive(at(7200)) or "").startswith(
             "The run has cost 0.23 USD by prices of westeurope of 2025-03-04, and max_cost is 0.20 USD."
         )
-    assert too_expensive() is None
+    assert too_expensive(at(7200)) is None
+
+
+def test_a_ceiling_holds_while_nobody_can_look_at_the_nodes() -> None:
+    spending = Spending(NOON, PRICES, ceiling=0.2)
+    spending.look([node("a", "running", 0)], at(3600))
+    assert spending.over(at(6000)) is None
+    assert "has cost 0.23 USD" in (spending.over(at(7200)) or "")
+    assert spending.spent().amount == pytest.approx(0.115), "what is only supposed is not added up"
+
+
+def test_of_a_retry_the_nodes_of_the_attempt_before_count_from_its_beginning() -> None:
+    meter = Meter(at(1000))
+    meter.begin(at(2000))
+    meter.begin(at(400))
+    meter.look([node("a", "running", 60)], at(1100))
+    assert meter.read().seconds == {DEDICATED: {"running": 700}}
+
+
+@contextmanager
+def bill_of_a_run(*nodes: str) -> Iterator[Bill]:
+    """The bill of a run on which these nodes were seen, an hour after they came."""
+    begun = datetime.now(UTC) - timedelta(hours=2)
+    came = f"{begun + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    told = {"vmSize": "standard_d2s_v5", "isDedicated": True, "state": "running"}
+    told |= {"stateTransitionTime": came, "allocationTime": came}
+    with billed(plan(1, begun), PoolOptions()) as bill:
+        if nodes:
+            nodes_seen([models.BatchNode({**told, "id": name}) for name in nodes])
+        yield bill
+
+
+def spent_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for line in caplog.messages if line.startswith("Nodes until the end of the run: ")]
+
+
+@pytest.mark.parametrize("error", [ValueError("failed"), KeyboardInterrupt()])
+def test_what_was_spent_is_told_once_of_a_run_that_fails_or_is_interrupted(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        with pytest.raises(type(error)), bill_of_a_run("a"):
+            raise error
+        [line] = spent_lines(caplog)
+        assert "0.12 USD, by prices of westeurope" in line
+
+
+def test_what_the_report_tells_of_cost_is_not_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"), bill_of_a_run("a") as bill:
+        report = bill.on(RunReport("copy", "id", "out", ()))
+    assert report.cost is not None
+    assert report.cost.node_seconds == pytest.approx(3600, abs=60)
+    assert spent_lines(caplog) == []
+
+
+def test_nothing_is_told_of_nodes_that_nobody_saw(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"), pytest.raises(ValueError, match="before"), bill_of_a_run():
+        raise ValueError("before there were nodes")
+    assert spent_lines(caplog) == []
 
 
 def test_a_ceiling_that_cannot_be_held_is_refused_before_anything_is_made() -> None:
     pool = PoolOptions(vm_size="standard_unheard_of", max_cost=5)
-    assert "has no price of a dedicated standard_unheard_of" in (ceiling_problem(pool, PRICES) or "")
+    said = ceiling_problem(5, kinds_of(pool), PRICES) or ""
+    assert "has no price of a dedicated standard_unheard_of" in said
     with pytest.raises(InputError, match="max_cost is 5"), billed(plan(1), pool):
         pass
-    assert ceiling_problem(PoolOptions(max_cost=5), PRICES) is None
+    assert ceiling_problem(5, kinds_of(PoolOptions(spot_nodes=1)), PRICES) is None
+    no_spot = PRICES.model_copy(update={"per_hour": {"standard_d2s_v5": NodePrice(dedicated=1)}})
+    assert "no price of a Spot" in (ceiling_problem(5, kinds_of(PoolOptions(spot_nodes=1)), no_spot) or "")
 
 
 def test_the_table_of_prices_can_be_replaced(tmp_path: Path) -> None:
@@ -144,15 +216,19 @@ def test_an_estimate_says_what_is_expected_and_what_it_can_be_at_most() -> None:
     pool = PoolOptions(dedicated_nodes=2, spot_nodes=1, task_slots_per_node=2, expected_minutes=30)
     told = estimate(plan(12), pool, PRICES)
     assert told.expected_seconds == 3 * (120 + 2 * 1800)
-    assert told.most_seconds == 3 * 60 * (30 + 2 * 60 + 10 + 10)
+    assert told.most_seconds == 4 * 60 * (10 * 60 + 5 + 5), "three, and one in place of the Spot node"
+    assert told.most == pytest.approx((3 * 0.115 + 0.023) * (10 + 1 / 6))
     assert told.words(PRICES) == (
-        "Estimated cost of nodes: 0.26 USD expected, at most 0.72 USD, if left alone, by prices of "
-        "westeurope of 2025-03-04."
+        "Estimated cost of nodes: 0.26 USD expected, at most 3.74 USD, if no node goes before its 10 hours "
+        "are over, by prices of westeurope of 2025-03-04."
     )
     unknown = estimate(plan(12), pool.model_copy(update={"vm_size": "standard_unheard_of"}), PRICES)
     assert unknown.words(PRICES) == (
         "No estimate of cost: no price of these nodes prices of westeurope of 2025-03-04."
     )
+    stays_spot = replace(plan(12), retry=RetryOptions(dedicated_after=0))
+    assert estimate(stays_spot, pool, PRICES).most_seconds == 3 * 60 * 610
+    assert estimate(stays_spot, pool, PRICES).expected == told.expected
     assert PRICES.per_hour["standard_d2s_v5"] == NodePrice(dedicated=0.115, spot=0.023)
 
 
