@@ -12,6 +12,7 @@ from batch_tasks.clients import blob_service, read_blob_url, read_container_url,
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import find_inputs
 from batch_tasks.stored_inputs import stored_files, stored_place
+from tests.leaks.session import FINDER
 
 pytestmark = pytest.mark.usefixtures("storage")
 BLOBS = {
@@ -87,6 +88,7 @@ def test_what_is_not_there_or_not_ours_is_refused_in_one_sentence(container: str
     expired = read_container_url(container.rpartition("/")[2], datetime.now(UTC) - timedelta(hours=1))
     root = container.rpartition("/")[0]
     (tmp_path / "list").write_text(expired)
+    FINDER.knows_input(str(tmp_path / "list"))
     with pytest.raises(InputError) as refused:
         find_inputs([f"{container}/nothing", f"{root}/no-such-container", f"@{tmp_path / 'list'}"])
     first, second, third = refused.value.problems

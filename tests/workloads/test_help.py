@@ -18,7 +18,7 @@ from flows.run_command import run_command
 from flows.top_n_words import top_n_words
 from flows.transcode_media import transcode_media
 
-FLOWS = [top_n_words, transcode_media, run_command]
+FLOWS: list[Flow[..., Any]] = [top_n_words, transcode_media, run_command]
 Command = Callable[[list[str]], int]
 COMMANDS: list[Command] = [command_line.top_n_words, command_line.transcode_media, command_line.run_command]
 NAMES = [flow.name for flow in FLOWS]
