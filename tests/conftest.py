@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SecretsScan(config, FINDER))
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of this name, too
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests with a Prefect server, and put them last; first where several processes share the work,
     since they take longest. Tests of a module that cost the same stay in one process, with their servers.
