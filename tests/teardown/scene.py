@@ -219,12 +219,16 @@ class Run:
 
 
 @contextmanager
-def worker(scene: Scene, pool: str, limit: int = 6) -> Iterator[subprocess.Popen[bytes]]:
-    """A process worker on the work pool, as the leader of a session, like a terminal's."""
+def worker(scene: Scene, pool: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process worker on the work pool, as the leader of a session, like a terminal's.
+
+    Without `--limit`, like that of `make worker`: with one it ends by an exception when a run is retried
+    while the hook of the attempt before is still at work (seen with Prefect 3.8.8).
+    """
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
     with (scene.folder / f"worker-{pool}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--limit", str(limit), "--name", pool],
+            [*command, "--name", pool],
             cwd=ROOT,
             env=scene.env,
             stdin=subprocess.DEVNULL,

@@ -73,8 +73,9 @@ def test_the_collector_tells_of_each_thing_in_an_artifact(scene: Scene, casualti
     wanted = {"artifacts": {"key": {"any_": ["garbage"]}}}
     (artifact,) = scene.api("POST", "/artifacts/latest/filter", wanted)
     assert "have nobody left who will delete them: deleted." in artifact["description"]
-    for one in casualties.dead.values():
-        assert str(one.run.id) in artifact["data"]
+    with_containers = [one for one in casualties.dead.values() if one.left > 1]  # found by the last pass
+    assert len(with_containers) >= len(STAGES)
+    assert all(str(one.run.id) in artifact["data"] for one in with_containers)
     assert "its run was asked to keep it" in artifact["data"]
 
 

@@ -33,7 +33,10 @@ def retried_by_hand(scene: Scene, stage: str) -> Run:
 
 
 def retried_by_a_worker(scene: Scene, stage: str) -> Run:
-    """All tasks were done, then the hook deleted pool and job: the retry finds only the containers."""
+    """All tasks were done, then the hook deleted pool and job: the retry finds only the containers.
+
+    The worker reports the crash once more when the hook is over, and would mark a retry by it (Prefect 3.8.8).
+    """
     run, held = held_under_a_worker(scene, stage)
     until(lambda: len(run.results_written()) == 4, "all tasks are done")
     run.kill()
@@ -41,6 +44,7 @@ def retried_by_a_worker(scene: Scene, stage: str) -> Run:
     assert run.end() == "CRASHED"
     containers = {f"container top-n-words-{run.hex}-{which}" for which in ("inputs", "outputs")}
     until(lambda: run.left() == containers, "the hook deletes pool and job")
+    until(lambda: "infrastructure exited" in run.state()["message"], "the worker is done with the run")
     run.set_state("SCHEDULED", "AwaitingRetry")
     run.end(within=240)
     return run
