@@ -35,7 +35,8 @@ def retried_by_hand(scene: Scene, stage: str) -> Run:
 def retried_by_a_worker(scene: Scene, stage: str) -> Run:
     """All tasks were done, then the hook deleted pool and job: the retry finds only the containers.
 
-    The worker reports the crash once more when the hook is over, and would mark a retry by it (Prefect 3.8.8).
+    The worker reports the crash once more when the hook is over, and would mark a retry by it (Prefect
+    3.8.8).
     """
     run, held = held_under_a_worker(scene, stage)
     until(lambda: len(run.results_written()) == 4, "all tasks are done")
