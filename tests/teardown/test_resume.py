@@ -1,5 +1,6 @@
 """A flow run that was killed and is retried goes on where it was: nothing is missing, or computed twice."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,8 @@ from tests.teardown.waiting import until
 
 pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(600)]
 
+WORKER_IS_DONE = 20.0
+"""Seconds after the hook's last deletion; it took 5 on a busy machine."""
 UNDER_A_WORKER = ("poll", "download")
 CELLS = [*((stage, "none") for stage in STAGES), *((stage, "lives") for stage in UNDER_A_WORKER)]
 
@@ -35,8 +38,8 @@ def retried_by_hand(scene: Scene, stage: str) -> Run:
 def retried_by_a_worker(scene: Scene, stage: str) -> Run:
     """All tasks were done, then the hook deleted pool and job: the retry finds only the containers.
 
-    The worker reports the crash once more when the hook is over, and would mark a retry by it (Prefect
-    3.8.8).
+    The worker reports the crash once more when the hook is over, and would mark a retry by it (seen with
+    Prefect 3.8.8); of a run that nobody retries that leaves no trace to wait for.
     """
     run, held = held_under_a_worker(scene, stage)
     until(lambda: len(run.results_written()) == 4, "all tasks are done")
@@ -45,7 +48,7 @@ def retried_by_a_worker(scene: Scene, stage: str) -> Run:
     assert run.end() == "CRASHED"
     containers = {f"container top-n-words-{run.hex}-{which}" for which in ("inputs", "outputs")}
     until(lambda: run.left() == containers, "the hook deletes pool and job")
-    until(lambda: "infrastructure exited" in run.state()["message"], "the worker is done with the run")
+    time.sleep(WORKER_IS_DONE)
     run.set_state("SCHEDULED", "AwaitingRetry")
     run.end(within=240)
     return run
