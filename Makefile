@@ -31,7 +31,7 @@ run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example tex
 
 # Long tests go first, each module on one of the two processes.
 test: check $(AZURITE) ## check, then all tests
-	.venv/bin/python -m pytest --durations=8 -n 2 --dist loadgroup --no-loadscope-reorder
+	.venv/bin/python -m pytest --durations=8 -n 2 --dist loadscope --no-loadscope-reorder
 
 teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; some minutes
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8

@@ -41,28 +41,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SecretsScan(config, FINDER))
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of this name, too
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests with a Prefect server, and put them last; first where several processes share the work,
-    since they take longest. Tests of a module that cost the same stay in one process, with their servers.
+    since they take longest.
     """
     for item in items:
         if PREFECT in _fixtures(item):
             item.add_marker(pytest.mark.prefect_server)
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
     items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
 
 
-def _group(item: pytest.Item) -> str:
-    return _folder(item) if _folder(item) in OWN_PREFECT else f"{item.path} {_cost(item)}"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Where several processes share the work, a module stays in one, and so does what shares a server."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+    class ByModule(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            folder = module.split("/")[1]
+            return folder if folder in OWN_PREFECT else module
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+    return ByModule(config, log)
 
 
 def _cost(item: pytest.Item) -> int:
-    if _folder(item) in OWN_PREFECT:
+    if item.path.relative_to(Path(__file__).parent).parts[0] in OWN_PREFECT:
         return 3
     if item.get_closest_marker("prefect_server"):
         return 2
