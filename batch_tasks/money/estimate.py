@@ -30,7 +30,7 @@ class Estimate:
     def words(self, prices: PriceTable) -> str:
         """One line for people."""
         if self.most is None:
-            return f"No estimate of cost: no price of these nodes {prices.valid.removeprefix('by ')}."
+            return f"No estimate of cost: the {prices.valid.removeprefix('by ')} have none for these nodes."
         hours = f"if no node goes before its {self.hours:g} hours are over"
         amount = f"at most {self.most:.2f} {prices.currency}, {hours}"
         if self.expected is not None:
