@@ -224,7 +224,7 @@ def test_an_estimate_says_what_is_expected_and_what_it_can_be_at_most() -> None:
     )
     unknown = estimate(plan(12), pool.model_copy(update={"vm_size": "standard_unheard_of"}), PRICES)
     assert unknown.words(PRICES) == (
-        "No estimate of cost: no price of these nodes prices of westeurope of 2025-03-04."
+        "No estimate of cost: the prices of westeurope of 2025-03-04 have none for these nodes."
     )
     stays_spot = replace(plan(12), retry=RetryOptions(dedicated_after=0))
     assert estimate(stays_spot, pool, PRICES).most_seconds == 3 * 60 * 610
