@@ -16,7 +16,7 @@ from azure.core.exceptions import AzureError
 from batch_tasks.clients import batch_client, blob_service
 from batch_tasks.errors import AccountError, error_code
 from batch_tasks.naming import OWNER, TIMESTAMP, RunNames
-from batch_tasks.patience import patient_list
+from batch_tasks.patience import FIRST_CONTACT, patient_list
 from batch_tasks.wire import wire_value
 
 Kind = Literal["pool", "job", "input_container", "output_container"]
@@ -89,8 +89,8 @@ def metadata_of(resource: BatchPool | BatchJob) -> Mapping[str, str]:
 
 def _in_batch() -> Iterator[OwnedResource]:
     select = ["id", "state", "metadata"]
-    pools = patient_list(lambda: batch_client().list_pools(select=select))
-    jobs = patient_list(lambda: batch_client().list_jobs(select=select))
+    pools = patient_list(lambda: batch_client().list_pools(select=select), patience=FIRST_CONTACT)
+    jobs = patient_list(lambda: batch_client().list_jobs(select=select), patience=FIRST_CONTACT)
     kinds: tuple[tuple[Literal["pool", "job"], Sequence[BatchPool | BatchJob]], ...] = (
         ("pool", pools),
         ("job", jobs),
@@ -103,7 +103,10 @@ def _in_batch() -> Iterator[OwnedResource]:
 
 
 def _in_storage() -> Iterator[OwnedResource]:
-    for container in patient_list(lambda: blob_service().list_containers(include_metadata=True)):
+    containers = patient_list(
+        lambda: blob_service().list_containers(include_metadata=True), patience=FIRST_CONTACT
+    )
+    for container in containers:
         ours = owned_resource("container", str(container.name), dict(container.metadata or {}))
         if ours is not None:
             yield ours
