@@ -1,6 +1,7 @@
 """What the tests share: real servers, each started once and only when a test asks for it."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 # who runs the tests is ever touched.
 for _name in [name for name in os.environ if name.startswith(("AZURE_", "AZURITE_", "PREFECT_"))]:
     del os.environ[_name]
+# A shell starts what runs in its background deaf to SIGINT, and so would be all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"

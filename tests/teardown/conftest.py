@@ -4,7 +4,6 @@ What needs time more than a processor begins when the first test does: the runs 
 while before anybody may take them for dead, and the one whose silence an automation notices.
 """
 
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -19,11 +18,7 @@ from tests.teardown.stages import AT_ONCE
 
 @pytest.fixture(scope="package")
 def bare_scene(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The account and the environment; no Prefect server yet.
-
-    A shell starts what runs in its background deaf to SIGINT, and so would be all that is started here.
-    """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """The account and the environment; no Prefect server yet."""
     with scene_of(account, tmp_path_factory.mktemp("teardown")) as scene:
         yield scene
 
