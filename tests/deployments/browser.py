@@ -80,6 +80,10 @@ class Browser:
             lambda driver: driver.find_element(By.XPATH, xpath), f"nothing to click: {text!r}"
         ).click()
 
+    def has_button(self, text: str) -> bool:
+        """Whether there is a button with this text."""
+        return bool(self.driver.find_elements(By.XPATH, f"//button[normalize-space()={text!r}]"))
+
     def picture(self, name: str) -> None:
         """Take a picture of the window."""
         self.images.mkdir(parents=True, exist_ok=True)
