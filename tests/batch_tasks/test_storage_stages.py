@@ -96,7 +96,9 @@ def retrieve(plan: RunPlan, finished: list[FinishedTask], folder: Path) -> RunRe
 
 
 def tree(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    """What came down, and where; without what the run notes of itself."""
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_text() for name, path in files.items() if not name.startswith(".runs/")}
 
 
 class TestContainers:
