@@ -1,6 +1,6 @@
 """A service that throttles, breaks down, drops connections and loses answers: each file still runs once.
 
-Acceptance: 30 % of requests are refused with 429 or 503, others break after they were carried out, an
+30 % of requests are refused with 429 or 503, others break after they were carried out, an
 add-collection is applied but times out, single tasks are refused with server errors.
 """
 
