@@ -201,7 +201,7 @@ class Run:
         """The state of its last task run `clean-up`; "" when there is none."""
         wanted = {"flow_runs": {"id": {"any_": [str(self.id)]}}, "sort": "EXPECTED_START_TIME_DESC"}
         runs = self.scene.api("POST", "/task_runs/filter", wanted)
-        states = [run["state"]["type"] for run in runs if run["name"] == "clean-up"]
+        states = [run["state"]["type"] for run in runs if run["name"] == "clean-up" and run["state"]]
         return str(states[0]) if states else ""
 
     def outputs(self) -> Mapping[str, list[str]]:

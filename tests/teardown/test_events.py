@@ -108,7 +108,8 @@ def happen(scene: Scene, stage: str, event: str) -> Outcome:
 
 def outcome(run: Run, held: Hold, *, to_the_end: bool) -> Outcome:
     """How it ended. What blocks stays blocked until its clean-up is over, or until its process is."""
-    until(lambda: run.clean_up_state() == "COMPLETED" or run.state()["type"] in FINAL, "it cleans up", 120)
+    # While tasks are polled a refusal is borne for five minutes.
+    until(lambda: run.clean_up_state() == "COMPLETED" or run.state()["type"] in FINAL, "it cleans up", 420)
     if to_the_end:
         run.end()
     held.release()
