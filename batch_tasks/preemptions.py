@@ -8,7 +8,7 @@ without a retry and without a requeue, lost its node.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,11 +74,6 @@ class Preemptions:
         """The finished task with what was seen of it."""
         key = finished.task_id.lower()
         return finished.preempted(self._taken[key], self._wasted[key])
-
-    @property
-    def wasted(self) -> Mapping[str, float]:
-        """Seconds lost, by task."""
-        return dict(self._wasted)
 
     def _note_restart(self, key: str, one: TaskSighting, dedicated: Collection[str]) -> None:
         """A task that runs again since the last look went through its queue meanwhile."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from azure.batch.models import BatchJob, BatchPool, BatchTask
+from azure.batch.models import BatchJob, BatchTask
 from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
@@ -87,8 +87,13 @@ def sighting(task: BatchTask) -> TaskSighting:
 
 
 def moved(scaling: Scaling, *, shared: bool) -> Scaling:
-    """What the pool is to be: dedicated nodes for the Spot ones, which stay where others use them. Pure."""
-    return replace(scaling, dedicated=scaling.dedicated + scaling.spot, spot=scaling.spot if shared else 0)
+    """What the pool is to be: dedicated nodes for the Spot ones, which stay where others use them. Pure.
+
+    Asked for again, by a later run on a shared pool, it asks for no more nodes.
+    """
+    if shared:
+        return replace(scaling, dedicated=max(scaling.dedicated, scaling.spot))
+    return replace(scaling, dedicated=scaling.dedicated + scaling.spot, spot=0)
 
 
 def _move_to_dedicated(job: BatchJob, pool_id: str, plan: RunPlan, seen: Preemptions) -> bool:
@@ -104,11 +109,7 @@ def _move_to_dedicated(job: BatchJob, pool_id: str, plan: RunPlan, seen: Preempt
         log().warning("%s. The pool %s is not ours to change: it goes on with Spot nodes", said, pool_id)
         return True
     wanted = moved(scaling, shared=not own)
-    if not _changed(pool, wanted):
+    if not change_formula(pool, wanted.formula()):
         return False  # Batch takes a formula once in 30 s (documented): at the next look, then
     log().warning("%s: the pool goes on with %d dedicated nodes, which cost more", said, wanted.dedicated)
     return True
-
-
-def _changed(pool: BatchPool, wanted: Scaling) -> bool:
-    return change_formula(pool, wanted.formula())

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from batch_tasks.pools.scaling import Scaling
 from batch_tasks.preemptions import Preemptions, TaskSighting
 from batch_tasks.report import FinishedTask
@@ -79,4 +81,10 @@ def test_dedicated_nodes_take_the_place_of_the_spot_nodes() -> None:
 
 
 def test_spot_nodes_that_others_use_stay() -> None:
-    assert moved(SCALING, shared=True) == Scaling(5, 4, at(0), at(100), 2)
+    assert moved(SCALING, shared=True) == Scaling(4, 4, at(0), at(100), 2)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_pool_that_was_moved_before_gets_no_more_nodes(shared: bool) -> None:
+    once = moved(SCALING, shared=shared)
+    assert moved(once, shared=shared) == once
