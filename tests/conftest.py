@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,15 @@ os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 from batch_tasks.clients import signing_in_with  # noqa: E402
 from batch_tasks.settings import Account  # noqa: E402
-from flows.local_stack import account_of, without_azure  # noqa: E402
+from flows.local_stack import without_azure  # noqa: E402
 from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
 from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 from flows.local_stack.programs import with_programs  # noqa: E402
 from tests.leaks.plugin import SecretsScan  # noqa: E402
 from tests.leaks.session import FINDER, noted  # noqa: E402
-from tests.signed_in_by_token import IDENTITY, UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
+from tests.signed_in_by_token import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
+from tests.signing import account_of, by_token, emulator_options, environment_of, the_certificate  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
@@ -39,9 +41,19 @@ OWN_PREFECT = {"deployments", "teardown"}
 """Folders of tests whose modules share a Prefect server and a worker of their own."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How all tests sign in."""
+    text = "sign in with bearer tokens over https instead of keys over http; only tests with an account"
+    parser.addoption("--by-token", action="store_true", help=text)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """At the end of the session no secret of it may be readable anywhere."""
     config.pluginmanager.register(SecretsScan(config, FINDER))
+    if config.getoption("--by-token"):
+        tokens = ExitStack()
+        tokens.enter_context(by_token())
+        config.add_cleanup(tokens.close)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,6 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if PREFECT in _fixtures(item):
             item.add_marker(pytest.mark.prefect_server)
+    if config.getoption("--by-token"):
+        config.hook.pytest_deselected(items=[item for item in items if not _signs_in(item)])
+        items[:] = [item for item in items if _signs_in(item)]
     items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
 
 
@@ -76,6 +91,11 @@ def _cost(item: pytest.Item) -> int:
     return 1 if _fixtures(item) & SERVERS else 0
 
 
+def _signs_in(item: pytest.Item) -> bool:
+    """Whether it runs `--by-token` too; some tests are of keys alone."""
+    return bool(_fixtures(item) & SERVERS) and not item.get_closest_marker("keys")
+
+
 def _fixtures(item: pytest.Item) -> set[str]:
     return set(getattr(item, "fixturenames", ()))
 
@@ -83,6 +103,10 @@ def _fixtures(item: pytest.Item) -> set[str]:
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[BlobAccount]:
     """A storage account in Azurite, kept in memory."""
+    if certificate := the_certificate():
+        with azurite_with_tokens(*certificate) as account:
+            yield account
+        return
     with running_azurite(without_azure(os.environ)) as starting:
         yield noted(starting.account())
 
@@ -90,7 +114,7 @@ def azurite() -> Iterator[BlobAccount]:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
-    with running_emulator(with_programs(without_azure(os.environ))) as starting:
+    with running_emulator(with_programs(without_azure(os.environ)), *emulator_options()) as starting:
         yield noted(starting.account())
 
 
@@ -103,7 +127,7 @@ def account(azurite: BlobAccount, emulator: BatchAccount) -> Account:
 @pytest.fixture(scope="session")
 def loopback_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The files of a certificate for loopback and of its key."""
-    return certificate(tmp_path_factory.mktemp("tls"))
+    return the_certificate() or certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
@@ -111,9 +135,7 @@ def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAcc
     """A Batch account in an emulator that takes bearer tokens over https; its nodes trust the certificate."""
     chain, private = loopback_certificate
     env = {**without_azure(os.environ), "SSL_CERT_FILE": str(chain)}
-    options = ["--oauth", "basic", "--tls-cert", str(chain), "--tls-key", str(private)]
-    options += ["--identity", IDENTITY]
-    with running_emulator(with_programs(env), *options) as starting:
+    with running_emulator(with_programs(env), *emulator_options((chain, private))) as starting:
         yield noted(starting.account())
 
 
@@ -124,8 +146,8 @@ def token_account(loopback_certificate: tuple[Path, Path], token_emulator: Batch
         yield Account(
             batch_endpoint=token_emulator.endpoint,
             batch_account=token_emulator.name,
-            blob_endpoint=blobs,
-            storage_account="devstoreaccount1",
+            blob_endpoint=blobs.endpoint,
+            storage_account=blobs.name,
         )
 
 
@@ -144,14 +166,8 @@ def signed_in_by_token(
 @pytest.fixture
 def account_in_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
     """The same account, set in the environment as a real one is: it outlives the runs that use it."""
-    assert account.batch_key is not None
-    assert account.storage_key is not None
-    monkeypatch.setenv("AZURE_BATCH_ACCOUNT", account.batch_account)
-    monkeypatch.setenv("AZURE_BATCH_ENDPOINT", account.batch_endpoint)
-    monkeypatch.setenv("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value())
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", account.storage_account)
-    monkeypatch.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint)
-    monkeypatch.setenv("AZURE_STORAGE_KEY", account.storage_key.get_secret_value())
+    for name, value in environment_of(account).items():
+        monkeypatch.setenv(name, value)
     return account
 
 

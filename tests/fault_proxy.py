@@ -3,20 +3,17 @@
 What it strikes is counted, not drawn: the same requests meet the same faults.
 """
 
-import http.client
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-Certificate = tuple[Path, Path]
-"""The files of a certificate and of its key."""
+from tests.signing import Certificate, connecting, listening
+
 Headers = Sequence[tuple[str, str]]
 _SET_HERE = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -56,27 +53,14 @@ class Fault:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(
-        self, upstream: SplitResult, faults: Sequence[Fault], certificate: Certificate | None
-    ) -> None:
+    def __init__(self, upstream: str, faults: Sequence[Fault], certificate: Certificate | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
         self.faults = faults
         self.certificate = certificate
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, *_: Any) -> None:
         """A client that has gone is nothing to talk about."""
-
-    def connection(self) -> http.client.HTTPConnection:
-        host, port = self.upstream.hostname or "", self.upstream.port
-        if self.upstream.scheme == "http" or self.certificate is None:
-            return http.client.HTTPConnection(host, port, timeout=60)
-        trust = ssl.create_default_context(cafile=str(self.certificate[0]))
-        return http.client.HTTPSConnection(host, port, timeout=60, context=trust)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def forward(self, server: _Server, body: bytes) -> tuple[int, Headers, bytes]:
         """What the server behind answers. The Host header is passed on as it came."""
-        connection = server.connection()
+        connection = connecting(server.upstream, server.certificate)
         try:
             connection.request(self.command, self.path, body or None, dict(self.headers))
             answer = connection.getresponse()
@@ -136,13 +120,12 @@ def faulty(upstream: str, *faults: Fault, certificate: Certificate | None = None
 
     With a certificate and its key it speaks https, and trusts that certificate of the upstream.
     """
-    to = urlsplit(upstream)
-    server = _Server(to, faults, certificate)
+    server = _Server(upstream, faults, certificate)
+    address = listening(server, certificate)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    scheme = "https" if certificate is not None else "http"
     try:
-        yield f"{scheme}://127.0.0.1:{server.server_address[1]}{to.path}"
+        yield f"{address}{urlsplit(upstream).path}"
     finally:
         server.shutdown()
         server.server_close()

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from flows.local_stack import without_azure
-from flows.local_stack.azurite import ACCOUNT_NAME, azurite_script, command, node_executable
+from flows.local_stack.azurite import ACCOUNT_NAME, BlobAccount, azurite_script, command, node_executable
 from flows.local_stack.service import Service
 from tests.leaks.session import FINDER
 
@@ -71,6 +71,18 @@ class UnsignedTokens:
         FINDER.knows(token, "a token of UnsignedTokens")
         return AccessToken(token, expires)
 
+    def as_managed_identity(self, scope: str) -> bytes:
+        """What the endpoint of a managed identity answers: a token for the scope's resource."""
+        token = self.get_token(scope)
+        return json.dumps(
+            {
+                "access_token": token.token,
+                "expires_on": str(token.expires_on),
+                "resource": RESOURCES[scope],
+                "token_type": "Bearer",
+            }
+        ).encode()
+
 
 def certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate for loopback that is its own authority, and its key, both PEM."""
@@ -96,8 +108,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def azurite_with_tokens(chain: Path, private: Path) -> Iterator[str]:
-    """Azurite over https; its key is thrown away. Yields the endpoint of its account."""
+def azurite_with_tokens(chain: Path, private: Path) -> Iterator[BlobAccount]:
+    """The account of Azurite over https. Its key works too, for those that tokens do not let in."""
     key = b64encode(os.urandom(48)).decode()
     FINDER.knows(key, "the key of Azurite over https")
     env = {**without_azure(os.environ), "AZURITE_ACCOUNTS": f"{ACCOUNT_NAME}:{key}"}
@@ -107,4 +119,4 @@ def azurite_with_tokens(chain: Path, private: Path) -> Iterator[str]:
     ]
     listens = re.compile(r"successfully listens on (https://\S+)")
     with Service("Azurite", line, env=env) as service:
-        yield f"{service.announced(listens.search)[1]}/{ACCOUNT_NAME}"
+        yield BlobAccount(f"{service.announced(listens.search)[1]}/{ACCOUNT_NAME}", ACCOUNT_NAME, key)

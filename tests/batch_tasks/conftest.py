@@ -10,9 +10,10 @@ from batch_tasks.clients import signed_in
 from batch_tasks.inputs import find_inputs
 from batch_tasks.naming import RunNames
 from batch_tasks.plan import RunPlan, plan_tasks
-from batch_tasks.settings import Account
 from batch_tasks.workload import Workload
 from flows.local_stack.azurite import BlobAccount
+from flows.local_stack.emulator import BatchAccount
+from tests.signing import account_of
 
 MakePlan = Callable[..., RunPlan]
 
@@ -20,17 +21,8 @@ MakePlan = Callable[..., RunPlan]
 @pytest.fixture
 def storage(azurite: BlobAccount) -> Iterator[None]:
     """Signed in to Azurite; the Batch account beside it does not exist."""
-    account = Account.model_validate(
-        {
-            "batch_endpoint": "http://127.0.0.1:1",
-            "batch_account": "none",
-            "batch_key": "bm9uZQ==",
-            "blob_endpoint": azurite.endpoint,
-            "storage_account": azurite.name,
-            "storage_key": azurite.key,
-        }
-    )
-    with signed_in(account):
+    nowhere = f"{azurite.endpoint.partition(':')[0]}://127.0.0.1:1"
+    with signed_in(account_of(azurite, BatchAccount(nowhere, "none", "bm9uZQ=="))):
         yield
 
 

@@ -10,11 +10,11 @@ from azure.core.exceptions import HttpResponseError
 from batch_tasks.clients import ask_resource_manager, batch_client, read_blob_url, signed_in
 from batch_tasks.patience import Patience, patiently
 from batch_tasks.settings import Account
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.fault_proxy import Fault, faulty
 from tests.signed_in_by_token import UnsignedTokens
+from tests.signing import account_of
 
 
 def test_a_wait_that_batch_asks_for_is_never_slept_where_nothing_can_interrupt_it(

@@ -27,10 +27,10 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.submit_tasks import add_tasks, chunks, submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.fault_proxy import Fault, faulty
+from tests.signing import account_of
 
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 FILES = 40

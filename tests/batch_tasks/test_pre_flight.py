@@ -30,13 +30,13 @@ from batch_tasks.pre_flight.requests import signatures, size_of_requests
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.settings import Account
 from batch_tasks.workload import Image, Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.batch_tasks.conftest import MakePlan
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
 from tests.flows.processes import eventually
 from tests.signed_in_by_token import UnsignedTokens
+from tests.signing import account_of
 
 PLENTY = {
     "dedicatedCoreQuota": 100,
@@ -136,9 +136,9 @@ def test_a_wrong_batch_key_is_said_to_be_wrong(own: Account, plan: RunPlan) -> N
 
 @pytest.mark.parametrize("what", ["batch", "blob"])
 def test_a_service_out_of_reach_is_named_with_its_endpoint(what: str, own: Account, plan: RunPlan) -> None:
-    away = own.model_copy(update={f"{what}_endpoint": "http://127.0.0.1:1"})
-    problem = refused(away, plan)
-    assert "http://127.0.0.1:1 cannot be reached from here" in problem
+    endpoint = f"{own.batch_endpoint.partition(':')[0]}://127.0.0.1:1"
+    problem = refused(own.model_copy(update={f"{what}_endpoint": endpoint}), plan)
+    assert f"{endpoint} cannot be reached from here" in problem
     assert "Check the endpoint" in problem
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,9 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Merge, Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
+from tests.signing import account_of
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.02, longest=0.05)
@@ -197,7 +197,7 @@ def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
         plan = planned(
             "ab", f'[ "$AZ_BATCH_NODE_IS_DEDICATED" = true ] || sleep 99; {COPY}', dedicated_after=2
         )
-        plan = replace(plan, expires=datetime.max.replace(year=2090, tzinfo=UTC))
+        plan = replace(plan, expires=datetime.now(UTC) + timedelta(days=6))
         submitted(plan, PoolOptions(dedicated_nodes=0, spot_nodes=2))
         own.fault("preempt", count=2, at=60, again=160, restore=60, next=2)
         finished = poll_tasks.fn(plan, OFTEN, OFTEN)

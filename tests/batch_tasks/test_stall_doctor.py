@@ -5,7 +5,7 @@ The emulator's clock is a hundred times as fast, and so are the doctor's limits.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,9 @@ from batch_tasks.stalls import Limits
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import StartTask, Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
+from tests.signing import account_of
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
@@ -73,8 +73,8 @@ def submitted(tmp_path: Path, make_plan: MakePlan) -> Iterator[Callable[..., Run
             (tmp_path / "in" / name).write_text(name)
         workload = replace(Workload("test", command, ("{stem}_OUT{suffix}",)), **more)  # type: ignore[arg-type]
         plan = make_plan([str(tmp_path / "in")], workload)
-        # Signatures must last on the emulator's fast clock, too.
-        plan = replace(plan, expires=datetime.max.replace(year=2090, tzinfo=UTC))
+        # Signatures must last on the emulator's fast clock, too; Entra ID's last for seven days at most.
+        plan = replace(plan, expires=datetime.now(UTC) + timedelta(days=6))
         plans.append(plan)
         create_containers.fn(plan.names, plan.metadata)
         made = provision_pool.fn(plan, pool)

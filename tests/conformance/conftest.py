@@ -12,12 +12,12 @@ import pytest
 from azure.batch import BatchClient
 from azure.batch import models as batch_models
 from azure.batch.aio import BatchClient as AsyncBatchClient
-from azure.core.credentials import AzureNamedKeyCredential
 
 from flows.local_stack.emulator import BatchAccount
 from tests.conformance import sdk_models
 from tests.conformance.openapi import Description
 from tests.conformance.recorder import Exchange, Recorder
+from tests.signing import async_credential_for, credential_for, the_certificate
 
 ANSWERS: dict[tuple[str, str], type] = {
     ("GET", "pools/@Element"): batch_models.BatchPool,
@@ -125,32 +125,21 @@ def _plain(result: Any, name: str) -> Any:
     return list(result) if hasattr(result, "__next__") else result
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test with a client runs with the sync and the async one, which sign by key over http, and with one
-    that sends bearer tokens over https, unless its module has an emulator of its own.
-    """
-    if "batch" in metafunc.fixturenames:
-        by_token = [] if hasattr(metafunc.module, "emulator") else ["token"]
-        metafunc.parametrize("batch", ["sync", "async", *by_token], indirect=True)
-
-
-@pytest.fixture
-def batch(request: pytest.FixtureRequest, recorder: Recorder) -> Iterator[Batch]:
-    """A client of the official SDK, signed in."""
-    if request.param == "token":
-        account: BatchAccount = request.getfixturevalue("token_emulator")
-        tokens = request.getfixturevalue("signed_in_by_token")
-        with BatchClient(account.endpoint, tokens, per_call_policies=[recorder]) as client:
-            yield Batch(client, None, account.endpoint)
-        return
-    emulator: BatchAccount = request.getfixturevalue("emulator")
-    credential = AzureNamedKeyCredential(emulator.name, emulator.key)
+@pytest.fixture(params=["sync", "async"])
+def batch(request: pytest.FixtureRequest, emulator: BatchAccount, recorder: Recorder) -> Iterator[Batch]:
+    """A client of the official SDK, signed in: each test runs with the sync and with the async one."""
     if request.param == "sync":
+        credential = credential_for(emulator.name, emulator.key)
         with BatchClient(emulator.endpoint, credential, per_call_policies=[recorder]) as client:
             yield Batch(client, None, emulator.endpoint)
         return
     with asyncio.Runner() as runner:
-        async_client = AsyncBatchClient(emulator.endpoint, credential, per_call_policies=[recorder])
+        async_credential = async_credential_for(emulator.name, emulator.key)
+        # aiohttp reads what this machine trusts when it is imported, before a certificate is made.
+        trusted = {"connection_verify": str(certificate[0])} if (certificate := the_certificate()) else {}
+        async_client = AsyncBatchClient(
+            emulator.endpoint, async_credential, per_call_policies=[recorder], **trusted
+        )
         yield Batch(async_client, runner, emulator.endpoint)
         runner.run(async_client.close())
 

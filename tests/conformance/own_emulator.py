@@ -13,6 +13,7 @@ import httpx
 
 from flows.local_stack.emulator import BatchAccount
 from tests.leaks.session import noted
+from tests.signing import emulator_options
 
 HEADERS = {"X-Batch-Emulator": "1"}
 
@@ -20,8 +21,9 @@ HEADERS = {"X-Batch-Emulator": "1"}
 @contextmanager
 def running(*options: str) -> Iterator[BatchAccount]:
     """An emulator as a process of its own, with these options."""
+    command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin", *options],
+        [*command, *emulator_options(), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

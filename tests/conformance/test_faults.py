@@ -276,6 +276,7 @@ def test_a_task_that_is_killed_once_is_tried_again(batch: Batch, control: Contro
         assert (info.exit_code, info.retry_count) == (0, 1)
 
 
+@pytest.mark.keys
 def test_signatures_are_too_old_for_an_account_whose_clock_is_ahead(batch: Batch, control: Control) -> None:
     control.fault("clock_skew", of="account", seconds=16 * 60)
     with pytest.raises(HttpResponseError) as refused:

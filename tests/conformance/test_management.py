@@ -142,6 +142,7 @@ def test_neither_the_accounts_key_nor_a_token_for_batch_lets_in(
         assert answer.status_code in {400, 401, 403}
 
 
+@pytest.mark.keys
 def test_without_tokens_there_is_no_management_plane(emulator: BatchAccount) -> None:
     answer = httpx.get(f"{emulator.endpoint}/subscriptions/x?api-version=2024-07-01")
     assert answer.status_code in {401, 403}

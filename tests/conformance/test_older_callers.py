@@ -157,6 +157,7 @@ def test_a_body_may_come_in_chunks_of_unknown_length(emulator: BatchAccount) -> 
     assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.keys
 def test_a_caller_may_wait_to_be_asked_for_the_body(emulator: BatchAccount) -> None:
     import socket
 

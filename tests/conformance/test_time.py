@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from azure.batch import BatchClient, models
-from azure.core.credentials import AzureNamedKeyCredential
 
 from flows.local_stack.emulator import BatchAccount
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
 from tests.conformance.own_emulator import Control, running
+from tests.signing import credential_for
 
 PROFILE = {"seconds": 5, "commands": [{"match": "flaky*", "seconds": [1, 9], "exit_codes": {"0": 1, "7": 1}}]}
 HOUR = 3600.0
@@ -146,7 +146,7 @@ def story(seed: str, tmp_path: Path) -> list[Any]:
         control = Control(account.endpoint)
         control.fault("preempt", at=130, again=20, probability=0.5, restore=30)
         control.fault("task_exit", probability=0.2, exit_code=1)
-        credential = AzureNamedKeyCredential(account.name, account.key)
+        credential = credential_for(account.name, account.key)
         with BatchClient(account.endpoint, credential) as client:
             client.create_pool(scene.pool_options("p", target_dedicated_nodes=1, target_low_priority_nodes=3))
             client.create_job({"id": "j", "poolInfo": {"poolId": "p"}})  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_events_and_another_one_others(tmp_path: Pa
 
 def test_fast_time_takes_an_hour_in_a_second_and_signatures_stay_good() -> None:
     with running("--time-scale", "3600", "--delays", "azure", "--simulate") as account:
-        credential = AzureNamedKeyCredential(account.name, account.key)
+        credential = credential_for(account.name, account.key)
         with BatchClient(account.endpoint, credential) as client:
             client.create_pool(scene.pool_options("p"))
             client.create_job({"id": "j", "poolInfo": {"poolId": "p"}})  # type: ignore[arg-type]

@@ -14,10 +14,8 @@ from string import punctuation
 from typing import IO
 
 import pytest
-from azure.batch import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential
-from azure.storage.blob import BlobServiceClient
 
+from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.settings import Account
 from flows.command_line import top_n_words
 from tests.flows.processes import descendants_of, eventually, is_running
@@ -36,15 +34,10 @@ AWKWARD = [
 
 def left_in(account: Account) -> list[str]:
     """Every pool, job and container that is there and not being deleted."""
-    assert account.batch_key is not None
-    assert account.storage_key is not None
-    batch_key = AzureNamedKeyCredential(account.batch_account, account.batch_key.get_secret_value())
-    blob_key = AzureNamedKeyCredential(account.storage_account, account.storage_key.get_secret_value())
-    with BatchClient(account.batch_endpoint, batch_key) as batch:
-        names = [pool.id for pool in batch.list_pools() if pool.state != "deleting"]
-        names += [job.id for job in batch.list_jobs() if job.state != "deleting"]
-    with BlobServiceClient(account.blob_endpoint, credential=blob_key) as blobs:
-        names += [str(container.name) for container in blobs.list_containers()]
+    with signed_in(account):
+        names = [pool.id for pool in batch_client().list_pools() if pool.state != "deleting"]
+        names += [job.id for job in batch_client().list_jobs() if job.state != "deleting"]
+        names += [str(container.name) for container in blob_service().list_containers()]
     return [name for name in names if name.startswith("top-n-words-")]
 
 

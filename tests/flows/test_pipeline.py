@@ -40,22 +40,7 @@ PREFECT_GRANTS = 30.0
 """Seconds from the first SIGTERM to the SIGKILL, for a run that is cancelled (measured)."""
 COPY = Workload(name="copy", command="cp {input} {output}", outputs=("{stem}.copy",))
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
-
-
-@pytest.fixture(autouse=True)
-def _account_in_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert account.batch_key is not None
-    assert account.storage_key is not None
-    for name, value in (
-        ("AZURE_BATCH_ACCOUNT", account.batch_account),
-        ("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value()),
-        ("AZURE_BATCH_ENDPOINT", account.batch_endpoint),
-        ("AZURE_STORAGE_ACCOUNT", account.storage_account),
-        ("AZURE_STORAGE_KEY", account.storage_key.get_secret_value()),
-        ("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint),
-    ):
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("prefect_server", "account_in_environment")
 
 
 @pytest.fixture

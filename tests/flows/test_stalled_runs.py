@@ -22,11 +22,11 @@ from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.progress import Progress, watching
 from batch_tasks.stalls import Limits
 from batch_tasks.workload import StartTask, Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from flows.pipeline import run_workload
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
+from tests.signing import account_of, environment_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -47,15 +47,8 @@ def control(azurite: BlobAccount, tmp_path_factory: pytest.TempPathFactory) -> I
         running("--time-scale", "100", "--delays", str(delays)) as batch,
         pytest.MonkeyPatch.context() as environment,
     ):
-        account = account_of(azurite, batch)
-        assert account.batch_key is not None
-        assert account.storage_key is not None
-        environment.setenv("AZURE_BATCH_ACCOUNT", account.batch_account)
-        environment.setenv("AZURE_BATCH_ENDPOINT", account.batch_endpoint)
-        environment.setenv("AZURE_BATCH_ACCESS_KEY", account.batch_key.get_secret_value())
-        environment.setenv("AZURE_STORAGE_ACCOUNT", account.storage_account)
-        environment.setenv("AZURE_STORAGE_SERVICE_ENDPOINT", account.blob_endpoint)
-        environment.setenv("AZURE_STORAGE_KEY", account.storage_key.get_secret_value())
+        for name, value in environment_of(account_of(azurite, batch)).items():
+            environment.setenv(name, value)
         yield Control(batch.endpoint)
 
 

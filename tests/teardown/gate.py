@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
+
+from tests.signing import connecting, listening
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 REFUSED = b'{"odata.metadata": "", "code": "Forbidden", "message": {"lang": "en-US", "value": "by the test"}}'
@@ -58,15 +59,12 @@ class Gate:
     """The gate before one server."""
 
     def __init__(self, upstream: str) -> None:
-        self.upstream = urlsplit(upstream)
+        self.upstream = upstream
         self.holds: list[Hold] = []
         self.seen: list[Request] = []
         self.server = _Server(self)
-
-    @property
-    def url(self) -> str:
+        self.url = f"{listening(self.server)}{urlsplit(upstream).path}"
         """What to use instead of the server's own URL."""
-        return f"http://127.0.0.1:{self.server.server_address[1]}{self.upstream.path}"
 
     def hold(self, matches: Callable[[Request], bool], how: Literal["before", "after", "refuse"]) -> Hold:
         """Begin to hold or refuse what matches."""
@@ -112,8 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, _Server)
         self.gate = self.server.gate
-        where = self.gate.upstream
-        self.upstream = HTTPConnection(where.hostname or "", where.port, timeout=120)
+        self.upstream = connecting(self.gate.upstream)
         try:
             super().handle()
         except (ConnectionError, TimeoutError):

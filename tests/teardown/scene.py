@@ -20,6 +20,7 @@ import httpx
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.settings import Account
 from flows.owners import HEARTBEAT
+from tests.signing import environment_of
 from tests.teardown.engines import Engine, Engines, engines
 from tests.teardown.gate import Gate, Hold, gate_before
 from tests.teardown.waiting import ROOT, until
@@ -298,17 +299,11 @@ def scene_of(account: Account, folder: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         batch = stack.enter_context(gate_before(account.batch_endpoint))
         blobs = stack.enter_context(gate_before(account.blob_endpoint))
+        gates = {"batch_endpoint": batch.url, "blob_endpoint": blobs.url}
         port = _free_port()
-        assert account.batch_key is not None
-        assert account.storage_key is not None
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
-            "AZURE_BATCH_ACCOUNT": account.batch_account,
-            "AZURE_BATCH_ENDPOINT": batch.url,
-            "AZURE_BATCH_ACCESS_KEY": account.batch_key.get_secret_value(),
-            "AZURE_STORAGE_ACCOUNT": account.storage_account,
-            "AZURE_STORAGE_SERVICE_ENDPOINT": blobs.url,
-            "AZURE_STORAGE_KEY": account.storage_key.get_secret_value(),
+            **environment_of(account.model_copy(update=gates)),
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

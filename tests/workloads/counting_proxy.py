@@ -4,9 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.signing import connecting, listening
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -31,8 +32,6 @@ class Counter:
 @contextmanager
 def counting_proxy(endpoint: str) -> Iterator[Counter]:
     """Counts what goes through it to the store at `endpoint`."""
-    store = urlsplit(endpoint)
-    assert store.hostname is not None
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -40,7 +39,7 @@ def counting_proxy(endpoint: str) -> Iterator[Counter]:
         def do_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             counter.requests.append(Request(self.command, self.path.partition("?")[0], len(body)))
-            connection = HTTPConnection(store.hostname or "", store.port)
+            connection = connecting(endpoint)
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             data = answer.read()
@@ -61,7 +60,7 @@ def counting_proxy(endpoint: str) -> Iterator[Counter]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    counter = Counter(f"http://127.0.0.1:{server.server_port}{store.path}")
+    counter = Counter(f"{listening(server)}{urlsplit(endpoint).path}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from azure.batch import BatchClient, models
-from azure.core.credentials import AzureNamedKeyCredential
 
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import InputFile
@@ -27,6 +26,7 @@ from batch_tasks.report import RunReport
 from batch_tasks.workload import Workload
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
+from tests.signing import credential_for
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 COPY = Workload(name="copy", command="cp {input} {output}", outputs=("{stem}.out",))
@@ -235,7 +235,7 @@ def test_an_estimate_says_what_is_expected_and_what_it_can_be_at_most() -> None:
 @pytest.fixture
 def stepped() -> Iterator[tuple[BatchClient, Control]]:
     with running("--time", "stepped", "--delays", "azure", "--simulate", "--seed", "1") as account:
-        credential = AzureNamedKeyCredential(account.name, account.key)
+        credential = credential_for(account.name, account.key)
         with BatchClient(account.endpoint, credential) as client:
             yield client, Control(account.endpoint)
 

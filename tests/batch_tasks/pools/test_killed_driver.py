@@ -13,14 +13,13 @@ from uuid import uuid4
 
 import pytest
 from azure.batch import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.pools.scaling import last_billed
 from batch_tasks.settings import Account
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
+from tests.signing import account_of, credential_for, environment_of
 
 HOURS = 2.0
 LATER = 120.0
@@ -34,20 +33,6 @@ def stepped(azurite: BlobAccount, lasts: int, tmp_path: Path) -> Iterator[Accoun
     profile.write_text(f"seconds = {lasts * 60}\n")
     with running("--time", "stepped", "--delays", "azure", "--simulate", str(profile)) as emulator:
         yield account_of(azurite, emulator)
-
-
-def environment(account: Account) -> dict[str, str]:
-    assert account.batch_key is not None
-    assert account.storage_key is not None
-    return {
-        **os.environ,
-        "AZURE_BATCH_ACCOUNT": account.batch_account,
-        "AZURE_BATCH_ENDPOINT": account.batch_endpoint,
-        "AZURE_BATCH_ACCESS_KEY": account.batch_key.get_secret_value(),
-        "AZURE_STORAGE_ACCOUNT": account.storage_account,
-        "AZURE_STORAGE_SERVICE_ENDPOINT": account.blob_endpoint,
-        "AZURE_STORAGE_KEY": account.storage_key.get_secret_value(),
-    }
 
 
 @pytest.mark.parametrize(
@@ -74,7 +59,10 @@ def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
     control, run = Control(stepped.batch_endpoint), uuid4().hex
     command = [sys.executable, "-m", "tests.batch_tasks.pools.driver", stage, kind, run, str(folder)]
     driver = subprocess.Popen(
-        [*command, str(HOURS)], env=environment(stepped), stdout=subprocess.PIPE, text=True
+        [*command, str(HOURS)],
+        env={**os.environ, **environment_of(stepped)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         killed = _killed(driver, control, moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up"))
@@ -130,9 +118,7 @@ def _bound(account: Account, control: Control, run: str, lasts: int) -> datetime
 
 
 def _client(account: Account) -> BatchClient:
-    assert account.batch_key is not None
-    credential = AzureNamedKeyCredential(account.batch_account, account.batch_key.get_secret_value())
-    return BatchClient(account.batch_endpoint, credential)
+    return BatchClient(account.batch_endpoint, credential_for(account.batch_account, account.batch_key))
 
 
 def _now(control: Control) -> datetime:

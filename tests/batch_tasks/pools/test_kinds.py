@@ -29,10 +29,10 @@ from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance import scene
 from tests.conformance.own_emulator import running
+from tests.signing import account_of
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.05, longest=0.2)

@@ -14,9 +14,9 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.scaling import EVALUATION, STARTUP
 from batch_tasks.provision_pool import provision_pool
-from flows.local_stack import account_of
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
+from tests.signing import account_of
 
 
 def test_nodes_without_work_leave_while_one_task_goes_on(
