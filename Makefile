@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test teardown fresh ffmpeg check emulator ui deploy worker bench clean
+.PHONY: help run test quick by-token teardown fresh ffmpeg check emulator ui deploy worker bench clean
 
 PYTHON ?= python3
 # uv takes a Python of this machine and never downloads one.
@@ -11,6 +11,8 @@ export UV_PYTHON_DOWNLOADS := never
 # Certificates of this machine: behind a proxy that opens TLS, only they are right.
 export UV_SYSTEM_CERTS ?= 1
 export UV_PROJECT_ENVIRONMENT := .venv
+# Python may keep what it compiles, in folders that git ignores: without, starting a process takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 # Prefect remembers runs in this folder, unless it already has a home of yours.
 PREFECT_HOME ?= $(CURDIR)/.prefect
 export PREFECT_HOME
@@ -29,9 +31,17 @@ help: ## this list
 run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example texts
 	.venv/bin/top-n-words examples/texts $(LARGE_TEXT) --output-dir output
 
-# Long tests go first, each module on one of the two processes.
+# Long tests go first, each module on one of the processes.
+SHARED := -n 2 --dist loadscope --no-loadscope-reorder
+
 test: check $(AZURITE) ## check, then all tests
-	.venv/bin/python -m pytest --durations=8 -n 2 --dist loadscope --no-loadscope-reorder
+	.venv/bin/python -m pytest --durations=8 $(SHARED)
+
+quick: $(ENVIRONMENT) $(AZURITE) ## the tests that need no Prefect server, without the slow ones; a minute
+	.venv/bin/python -m pytest -m "not prefect_server and not slow" $(SHARED)
+
+by-token: $(ENVIRONMENT) $(AZURITE) ## all tests with an account, signed in by token over https; minutes
+	.venv/bin/python -m pytest --by-token --durations=8 $(SHARED)
 
 teardown: $(ENVIRONMENT) $(AZURITE) ## kill runs, workers and servers in every stage; some minutes
 	.venv/bin/python -m pytest tests/teardown -m matrix --durations=8

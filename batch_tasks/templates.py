@@ -40,6 +40,7 @@ def shell_line(template: str, values: Mapping[str, str]) -> str:
 
     A name that begins a word gets `./` before it where programs could take it for something else: an option
     (`-x`), a host or a protocol (`a:b`, as `ffmpeg` and `tar` do), an assignment (`a=b`, as `awk` does).
+    A suffix alone is no name.
     """
 
     def value(found: re.Match[str]) -> str:
@@ -47,7 +48,8 @@ def shell_line(template: str, values: Mapping[str, str]) -> str:
             return found["shell"] or f"{{{found['literal']}}}"
         text = values[found["name"]]
         begins_word = found.start() == 0 or template[found.start() - 1].isspace()
-        return shlex.quote(f"./{text}" if begins_word and _MAY_MISLEAD.match(text) else text)
+        is_name = begins_word and found["name"] != "suffix"
+        return shlex.quote(f"./{text}" if is_name and _MAY_MISLEAD.match(text) else text)
 
     return FIELD.sub(value, template)
 

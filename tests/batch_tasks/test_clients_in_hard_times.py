@@ -16,6 +16,8 @@ from tests.fault_proxy import Fault, faulty
 from tests.signed_in_by_token import UnsignedTokens
 from tests.signing import account_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_wait_that_batch_asks_for_is_never_slept_where_nothing_can_interrupt_it(
     azurite: BlobAccount,

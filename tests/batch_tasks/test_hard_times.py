@@ -32,6 +32,8 @@ from tests.conformance.own_emulator import Control, running
 from tests.fault_proxy import Fault, faulty
 from tests.signing import account_of
 
+pytestmark = pytest.mark.slow
+
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 FILES = 40
 MANY = 250
@@ -108,7 +110,10 @@ def test_many_tasks_over_several_requests_get_in_once_each(
     for number in range(MANY):
         (tmp_path / f"{number}.txt").write_text("x")
     plan = make_plan([str(tmp_path)], workload)
-    with running("--seed", "many", "--simulate") as batch, signed_in(account_of(azurite, batch)):
+    with (
+        running("--seed", "many", "--simulate", "--time-scale", "20") as batch,
+        signed_in(account_of(azurite, batch)),
+    ):
         control = Control(batch.endpoint)
         create_job.fn(plan, provision_pool.fn(plan, PoolOptions(dedicated_nodes=4, task_slots_per_node=8)))
         requests = control.fault("slow", operation="create_task_collection", seconds=0)
@@ -156,7 +161,7 @@ def test_each_file_comes_through_when_storage_has_hard_times(
     for name, text in contents.items():
         (tmp_path / "in" / name).write_text(text)
     faults = [
-        Fault("busy", but=BY_NODES, every=7, retry_after="1"),
+        Fault("busy", but=BY_NODES, every=7, retry_after="0"),
         Fault("dropped", but=BY_NODES, every=11),
         Fault("answer lost", but=BY_NODES, every=13),
         Fault("cut short", but=BY_NODES, method="GET", every=5),

@@ -25,6 +25,8 @@ from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.signing import account_of
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.02, longest=0.05)
 POOL = PoolOptions(dedicated_nodes=2, task_slots_per_node=4)
@@ -192,7 +194,7 @@ def wasted_by_the_event_log(control: Control) -> dict[str, float]:
 def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
     azurite: BlobAccount, planned: Callable[..., RunPlan], tmp_path: Path
 ) -> None:
-    with running("--time-scale", "20") as batch, signed_in(account_of(azurite, batch)):
+    with running("--time-scale", "60") as batch, signed_in(account_of(azurite, batch)):
         own = Control(batch.endpoint)
         plan = planned(
             "ab", f'[ "$AZ_BATCH_NODE_IS_DEDICATED" = true ] || sleep 99; {COPY}', dedicated_after=2

@@ -28,6 +28,8 @@ from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.signing import account_of
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 LIMITS = Limits(

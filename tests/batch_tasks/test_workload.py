@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batch_tasks.workload import FileRun, Merge, StartTask, Workload
@@ -64,6 +64,8 @@ def test_a_command_sees_exactly_the_name_of_its_file(name: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(file_names)
+@example("0.:")
+@example("a.-x")
 def test_a_command_sees_any_name(name: str) -> None:
     run = workload("show x{input} {suffix}. {output}", "{stem}_OUT{suffix}").for_file(name)
     path = PurePosixPath(name)

@@ -1,12 +1,15 @@
 """An emulator that one test module has to itself, and its control plane."""
 
 import json
+import os
 import shlex
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -44,6 +47,12 @@ def running(*options: str) -> Iterator[BatchAccount]:
         process.wait(timeout=20)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read once: that takes longer than a request."""
+    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+
+
 @dataclass(frozen=True)
 class Control:
     """The control plane of an emulator."""
@@ -53,7 +62,8 @@ class Control:
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """One request, with the header that lets it change something."""
         url = f"{self.endpoint}/_emulator/{path}"
-        return httpx.request(method, url, json=body, headers={**HEADERS, **headers}, timeout=60)
+        headers = {**HEADERS, **headers}
+        return httpx.request(method, url, json=body, headers=headers, timeout=60, verify=_trusted())
 
     def fault(self, name: str, **members: Any) -> int:
         """Put a fault in force; gives its id."""

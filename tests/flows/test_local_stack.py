@@ -20,6 +20,8 @@ from flows.local_stack.emulator import exported
 from flows.local_stack.service import Service, ServiceError
 from tests.flows.processes import descendants_of, eventually, is_running
 
+pytestmark = pytest.mark.slow
+
 WELL_KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 

@@ -28,6 +28,8 @@ from batch_tasks.workload import Workload
 from tests.conformance import scene
 from tests.flows.processes import eventually
 
+pytestmark = pytest.mark.slow
+
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 DEAR = PriceTable(
     date=date(2026, 1, 1),

@@ -1,10 +1,10 @@
 """A driver that stops within a stage and waits to be killed: the stages of a run as a process."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
 from uuid import UUID
 
 from batch_tasks.clean_up import clean_up
@@ -27,26 +27,26 @@ from batch_tasks.workload import Workload
 OFTEN = Rhythm(shortest=0.05, longest=0.1)
 
 
-def main(stop_in: str, kind: str, run: str, folder: str, hours: str) -> None:
-    """Run all stages on the files of `folder` and stop in the stage named."""
+def drive(
+    account: Account, said: Connection, stop_in: str, kind: str, run: str, folder: str, hours: float
+) -> None:
+    """Run all stages on the files of `folder`, and stop in the stage named once that is said."""
     one_says_it = threading.Lock()
 
     def reached(stage: str) -> None:
         if stage == stop_in:
             with one_says_it:
-                print(stage, flush=True)
+                said.send(stage)
                 time.sleep(3600)
 
     def watch(progress: Progress) -> None:
         if progress.phase != "poll-tasks" or progress.running:
             reached(progress.phase)
 
-    account = Account.from_environment()
-    assert account is not None
     named = {"pool_id": f"kept-{run[:8]}"} if kind == "named" else {}
     pool = PoolOptions.model_validate({"kind": kind, "task_slots_per_node": 2, **named})
     with signed_in(account), watching(watch):
-        run_stages(planned(run, folder, float(hours)), pool, f"{folder}.out", reached)
+        run_stages(planned(run, folder, hours), pool, f"{folder}.out", reached)
 
 
 def planned(run: str, folder: str, hours: float) -> RunPlan:
@@ -81,7 +81,3 @@ def run_stages(plan: RunPlan, pool: PoolOptions, output_dir: str, reached: Calla
     retrieve_outputs.fn(plan, finished, output_dir)
     reached("clean-up")
     clean_up.fn(plan.names, CleanUpPolicy())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,11 +3,11 @@
 The emulator's clock is moved by the test, so that hours pass in a moment.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,9 +18,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from batch_tasks.pools.scaling import last_billed
 from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
+from tests.batch_tasks.pools.driver import drive
 from tests.conformance.own_emulator import Control, running
-from tests.signing import account_of, credential_for, environment_of
+from tests.signing import account_of, credential_for
 
+pytestmark = pytest.mark.slow
+
+PROCESSES = get_context("forkserver")
 HOURS = 2.0
 LATER = 120.0
 """Seconds of the emulator's clock between two looks."""
@@ -57,25 +61,27 @@ def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
     for number in range(4):
         (folder / f"{number}.txt").write_text("x")
     control, run = Control(stepped.batch_endpoint), uuid4().hex
-    command = [sys.executable, "-m", "tests.batch_tasks.pools.driver", stage, kind, run, str(folder)]
-    driver = subprocess.Popen(
-        [*command, str(HOURS)],
-        env={**os.environ, **environment_of(stepped)},
-        stdout=subprocess.PIPE,
-        text=True,
+    said, saying = PROCESSES.Pipe(duplex=False)
+    # All that the driver imports is there already in the process that it is forked from.
+    PROCESSES.set_forkserver_preload([drive.__module__])
+    driver = PROCESSES.Process(
+        target=drive, args=(stepped, saying, stage, kind, run, str(folder), HOURS), daemon=True
     )
+    driver.start()
+    saying.close()
     try:
-        killed = _killed(driver, control, moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up"))
+        killed = _killed(
+            driver, said, control, moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up")
+        )
     finally:
         driver.kill()
-        driver.wait()
-        assert driver.stdout is not None
-        driver.stdout.close()
+        driver.join()
+        said.close()
     assert killed == stage
     bound = _bound(stepped, control, run, lasts)
     died = _now(control)
-    while _billing(control):
-        assert _now(control) <= bound, "nodes bill longer than stated"
+    while (now := _billing(control)) is not None:
+        assert now <= bound, "nodes bill longer than stated"
         control.advance(LATER)
     zero = _now(control) - died
     with capsys.disabled():
@@ -84,18 +90,15 @@ def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
         )
 
 
-def _killed(driver: "subprocess.Popen[str]", control: Control, *, moving: bool) -> str:
+def _killed(driver: ForkServerProcess, said: Connection, control: Control, *, moving: bool) -> str:
     """Kill the driver once it has reached its stage, with the clock moved until then; what it said."""
-    assert driver.stdout is not None
-    os.set_blocking(driver.stdout.fileno(), not moving)
-    said = ""
-    while not said:
-        if moving and control.ask("GET", "state").json()["jobs"]:
+    while not said.poll(0 if moving else None):
+        assert driver.is_alive(), "the driver ended by itself"
+        if control.ask("GET", "state").json()["jobs"]:
             control.advance(30)
-        said = driver.stdout.readline()
-        assert driver.poll() is None, "the driver ended by itself"
+    stage: str = said.recv()
     driver.kill()
-    return said.strip()
+    return stage
 
 
 def _bound(account: Account, control: Control, run: str, lasts: int) -> datetime:
@@ -125,9 +128,9 @@ def _now(control: Control) -> datetime:
     return datetime.fromisoformat(control.ask("GET", "state").json()["now"])
 
 
-def _billing(control: Control) -> bool:
-    """Whether a node is there, or may still come."""
+def _billing(control: Control) -> datetime | None:
+    """The time, as long as a node is there or may still come."""
     state = control.ask("GET", "state").json()
     here = any("leftTime" not in stay for stay in state["stays"])
     to_come = any(pool["target_dedicated"] or pool["target_low_priority"] for pool in state["pools"].values())
-    return here or to_come
+    return datetime.fromisoformat(state["now"]) if here or to_come else None
