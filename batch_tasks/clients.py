@@ -62,7 +62,7 @@ _BLOB_RETRIES: dict[str, Any] = {
 }
 # A large blob takes many requests, and one that fails should not begin it anew: here the SDK bridges short
 # gaps, a few seconds in all whatever Retry-After says. By default it waits 15 s before it tries again.
-_RESOURCE_MANAGER = Patience(budget=60.0, unreachable=5.0)
+_RESOURCE_MANAGER = Patience(budget=60.0, unreachable=2.0)
 
 
 class _SignedIn:

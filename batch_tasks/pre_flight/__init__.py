@@ -5,6 +5,9 @@ Each module asks about one thing; nothing of what they do changes the account.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import PreFlightFailed
 from batch_tasks.node_urls import SAS_MARGIN
 from batch_tasks.options import PoolOptions
@@ -46,15 +49,25 @@ def findings(plan: RunPlan, pool: PoolOptions) -> Findings:
     for check in (size_of_requests(plan), signatures(plan), _findings(size)):
         found.add(check)
     signed_until = None if plan.identity else plan.expires + SAS_MARGIN
-    found.add(blobs_findings(plan.names, signed_until))
-    batch = batch_findings(plan.names, makes_pools=pool.kind != "existing")
+    blobs, batch = _at_once(
+        lambda: blobs_findings(plan.names, signed_until),
+        lambda: batch_findings(plan.names, makes_pools=pool.kind != "existing"),
+    )
+    found.add(blobs)
     found.add(batch)
     if not batch.problems:  # who is not let in would be told the same again
         checked = check_pool(plan, pool)
         found.add(_findings(checked))
-        found.add(identity_findings(pool))
-        found.add(_quotas(plan, pool, new_pool=not checked.there))
+        for check in _at_once(
+            lambda: identity_findings(pool), lambda: _quotas(plan, pool, new_pool=not checked.there)
+        ):
+            found.add(check)
     return found
+
+
+def _at_once(*checks: Callable[[], Findings]) -> list[Findings]:
+    """What the checks find; each may have to wait for a service that is out of reach."""
+    return concurrently(lambda check: check(), checks)
 
 
 def _findings(checked: Checked) -> Findings:
