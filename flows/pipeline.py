@@ -24,6 +24,7 @@ from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
 from batch_tasks.keep_report import own_folder
 from batch_tasks.money.bill import billed
+from batch_tasks.money.prices import PriceTable
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
@@ -74,11 +75,11 @@ def run_workload(
         _say_what_is_left_out(plan, options.output_dir)
         files = sum(1 for _ in plan.files)
         with told_if_refused(workload.name, files):
-            pre_flight(plan, options.pool, asked_for=options.check_only)
+            prices = pre_flight(plan, options.pool, asked_for=options.check_only)
         if options.check_only:
             tag_alone(workload.name, files, "outcome:checked")
             return nothing_run(plan, options.output_dir)
-        return _run_planned(plan, options)
+        return _run_planned(plan, options, prices)
 
 
 def _say_what_is_left_out(plan: RunPlan, output_dir: str) -> None:
@@ -90,11 +91,11 @@ def _say_what_is_left_out(plan: RunPlan, output_dir: str) -> None:
         )
 
 
-def _run_planned(plan: RunPlan, options: RunOptions) -> RunReport:
+def _run_planned(plan: RunPlan, options: RunOptions, prices: PriceTable) -> RunReport:
     """The stages, in order."""
     with (
         run_history(plan, options.deleted) as history,
-        billed(plan, options.pool) as bill,
+        billed(plan, options.pool, prices) as bill,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):

@@ -1,4 +1,4 @@
-"""The bill of a run: the estimate before, what was spent after, and no run that cannot keep its ceiling."""
+"""The bill of a run: its prices, what was spent, and why a ceiling could not be kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from azure.batch.models import BatchPool
 
 from batch_tasks.clients import account_signed_in, batch_client
-from batch_tasks.errors import InputError
-from batch_tasks.money.estimate import estimate
 from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import RETAIL, PriceTable, price_table
 from batch_tasks.money.retail import SERVICE, NoRetailPriceError, region_of, retail_table
@@ -48,18 +46,10 @@ class Bill:
 
 
 @contextmanager
-def billed(plan: RunPlan, pool: PoolOptions) -> Iterator[Bill]:
+def billed(plan: RunPlan, pool: PoolOptions, prices: PriceTable) -> Iterator[Bill]:
     """Within the block the run's nodes are metered and its ceiling holds. What was spent is told however the
     block ends.
-
-    Raises:
-        InputError: the price table cannot be used, or has no price for a run that has a ceiling.
     """
-    prices = prices_for(pool)
-    if pool.max_cost and (problem := ceiling_problem(pool.max_cost, kinds_of(pool), prices)):
-        raise InputError([problem])
-    if pool.kind != "existing":
-        log().info(estimate(plan, pool, prices).words(prices))
     with (
         metered(Spending(plan.created, prices, pool.max_cost or None)) as spending,
         watched(_watch(plan, pool)),

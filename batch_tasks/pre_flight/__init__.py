@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from batch_tasks.concurrently import concurrently
 from batch_tasks.errors import PreFlightFailed
+from batch_tasks.money.prices import PriceTable, price_table
 from batch_tasks.node_urls import SAS_MARGIN
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
@@ -17,24 +18,30 @@ from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pre_flight.access import batch_findings, blobs_findings
 from batch_tasks.pre_flight.findings import Findings
 from batch_tasks.pre_flight.identity import identity_findings
+from batch_tasks.pre_flight.money import priced
 from batch_tasks.pre_flight.quotas import Wanted, quota_findings
 from batch_tasks.pre_flight.requests import signatures, size_of_requests
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
 
 
-def pre_flight(plan: RunPlan, pool: PoolOptions, *, asked_for: bool = False) -> None:
+def pre_flight(plan: RunPlan, pool: PoolOptions, *, asked_for: bool = False) -> PriceTable:
     """Refuse a run that cannot go well, before it makes anything; what is merely worth knowing is logged, and
-    what could not be compared too where somebody asked for this check.
+    what could not be compared too where somebody asked for this check. Gives the prices of its nodes.
 
     Raises:
         PreFlightFailed: with every problem that was found.
     """
     found = findings(plan, pool)
+    prices = price_table()
+    if pool.kind != "existing" or not found.problems:  # else the pool may be what is wrong
+        prices, costs = priced(plan, pool)
+        found.add(costs)
     for note in [*found.notes, *(found.not_compared if asked_for else ())]:
         log().info(note)
     if found.problems:
         raise PreFlightFailed(found.problems)
+    return prices
 
 
 def nothing_run(plan: RunPlan, output_dir: str) -> RunReport:

@@ -10,8 +10,8 @@ from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import InputError, TooExpensive
-from batch_tasks.money.bill import billed, kinds_of
+from batch_tasks.errors import PreFlightFailed, TooExpensive
+from batch_tasks.money.bill import kinds_of
 from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import NodePrice, PriceTable
 from batch_tasks.money.spending import Spending, metered
@@ -19,6 +19,7 @@ from batch_tasks.money.watch import Watch, watched
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.poll_tasks import Rhythm, ended_so_far, poll_tasks
+from batch_tasks.pre_flight import pre_flight
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
@@ -105,9 +106,8 @@ def test_a_ceiling_on_an_existing_pool_needs_the_price_of_what_it_has(
         batch_client().create_pool(options)
         try:
             assert kinds_of(pool) == [NodeKind("standard_d1_v2", dedicated=False)]
-            with pytest.raises(InputError, match="no price of a Spot standard_d1_v2"), billed(plan, dear):
-                pass
-            with billed(plan, pool):
-                pass
+            with pytest.raises(PreFlightFailed, match="no price of a Spot standard_d1_v2"):
+                pre_flight(plan, dear)
+            pre_flight(plan, pool)
         finally:
             batch_client().begin_delete_pool(pool.pool_id, polling_interval=0)
