@@ -25,6 +25,26 @@ _LONGEST_SIGNED = 160
 """Hours: URLs signed without a storage key last 7 days (documented), and are to outlast the run."""
 
 
+DedicatedNodes = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=1000,
+        title="Dedicated nodes",
+        description="At most this many; never more than the tasks fill.",
+    ),
+]
+SpotNodes = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=1000,
+        title="Spot nodes",
+        description="At most this many nodes which are cheaper but may be taken away at any time.",
+    ),
+]
+
+
 class PoolOptions(BaseModel):
     """How many compute nodes a run may have, and for how long."""
 
@@ -49,20 +69,8 @@ class PoolOptions(BaseModel):
         description="Azure's name of the virtual machine size of each node.",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
     )
-    dedicated_nodes: int = Field(
-        2,
-        ge=0,
-        le=1000,
-        title="Dedicated nodes",
-        description="At most this many; never more than the tasks fill.",
-    )
-    spot_nodes: int = Field(
-        0,
-        ge=0,
-        le=1000,
-        title="Spot nodes",
-        description="At most this many nodes which are cheaper but may be taken away at any time.",
-    )
+    dedicated_nodes: DedicatedNodes = 2
+    spot_nodes: SpotNodes = 0
     task_slots_per_node: int = Field(
         1, ge=1, le=256, title="Tasks at once per node", description="At most four times the node's cores."
     )
@@ -194,20 +202,8 @@ class CleanUpPolicy(BaseModel):
 class SpotPoolOptions(PoolOptions):
     """A pool of Spot nodes alone, unless more is asked for."""
 
-    dedicated_nodes: int = Field(
-        0,
-        ge=0,
-        le=1000,
-        title="Dedicated nodes",
-        description="At most this many; never more than the tasks fill.",
-    )
-    spot_nodes: int = Field(
-        5,
-        ge=0,
-        le=1000,
-        title="Spot nodes",
-        description="At most this many nodes which are cheaper but may be taken away at any time.",
-    )
+    dedicated_nodes: DedicatedNodes = 0
+    spot_nodes: SpotNodes = 5
 
 
 class OutputsKept(CleanUpPolicy):

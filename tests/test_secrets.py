@@ -12,6 +12,7 @@ from batch_tasks.progress import Progress, watching
 from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
 from tests.signed_in_by_token import UnsignedTokens
+from tests.signing import environment_of
 
 SIGNATURE = re.compile(r"(?i)\bsig=(?!\.\.\.)[A-Za-z0-9%+/]{16,}")
 """What a signed URL ends in; `sig=...` is one that was blotted out."""
@@ -44,12 +45,7 @@ def without_keys(
     token_account: Account, signed_in_by_token: UnsignedTokens, monkeypatch: pytest.MonkeyPatch
 ) -> UnsignedTokens:
     """The environment's account lets in by tokens alone."""
-    for name, value in (
-        ("AZURE_BATCH_ACCOUNT", token_account.batch_account),
-        ("AZURE_BATCH_ENDPOINT", token_account.batch_endpoint),
-        ("AZURE_STORAGE_ACCOUNT", token_account.storage_account),
-        ("AZURE_STORAGE_SERVICE_ENDPOINT", token_account.blob_endpoint),
-    ):
+    for name, value in environment_of(token_account).items():
         monkeypatch.setenv(name, value)
     return signed_in_by_token
 

@@ -12,6 +12,7 @@ from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
 from tests.conformance.own_emulator import Control
 from tests.signed_in_by_token import UnsignedTokens
+from tests.signing import environment_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -34,12 +35,7 @@ def text(tmp_path: Path) -> str:
 def token_account_in_environment(
     token_account: Account, signed_in_by_token: UnsignedTokens, monkeypatch: pytest.MonkeyPatch
 ) -> Account:
-    for name, value in (
-        ("AZURE_BATCH_ACCOUNT", token_account.batch_account),
-        ("AZURE_BATCH_ENDPOINT", token_account.batch_endpoint),
-        ("AZURE_STORAGE_ACCOUNT", token_account.storage_account),
-        ("AZURE_STORAGE_SERVICE_ENDPOINT", token_account.blob_endpoint),
-    ):
+    for name, value in environment_of(token_account).items():
         monkeypatch.setenv(name, value)
     return token_account
 

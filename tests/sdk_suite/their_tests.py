@@ -3,7 +3,6 @@
 They are in the source distribution, are kept under .local/ and never become part of this repository.
 """
 
-import datetime as dt
 import hashlib
 import json
 import os
@@ -16,18 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from flows.local_stack.emulator import BatchAccount, Emulator
 from flows.local_stack.service import Service
+from tests.signed_in_by_token import certificate
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
@@ -87,29 +81,6 @@ def _unpack(content: bytes, folder: Path) -> None:
     unfinished.rename(folder)
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for loopback that is its own authority, and its key: their tests insist on https."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "certificate.pem", folder / "key.pem"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return chain, private
-
-
 @contextmanager
 def _emulator(folder: Path, chain: Path, private: Path) -> Iterator[BatchAccount]:
     command = [sys.executable, "-m", "tests.sdk_suite.recording_emulator", str(folder / "answers.jsonl")]
@@ -124,7 +95,7 @@ def _emulator(folder: Path, chain: Path, private: Path) -> Iterator[BatchAccount
 
 def run(tests: Path, folder: Path, *options: str) -> Run:
     """Run their tests against an emulator of their own; `folder` takes what both write."""
-    chain, private = certificate(folder)
+    chain, private = certificate(folder)  # their tests insist on https
     report = folder / "report.jsonl"
     with _emulator(folder, chain, private) as account:
         env = {
