@@ -15,13 +15,14 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks.clean_up import delete_job
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import JobEnded, PoolUnusable, ResourceBusy, error_code
+from batch_tasks.errors import ResourceBusy, error_code
 from batch_tasks.money.watch import stop_if_too_expensive
 from batch_tasks.patience import Patience, patiently, pause
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.specification import metadata_items
 from batch_tasks.stage import log, stage
 from batch_tasks.submit_tasks import submitted_ids
+from batch_tasks.unfinished import JobEnded, PoolUnusable
 
 WAIT_FOR_QUOTA = Patience(budget=900.0, first_wait=5.0, longest_wait=60.0)
 _QUOTA = "ActiveJobAndScheduleQuotaReached"

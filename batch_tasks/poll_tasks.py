@@ -16,17 +16,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
 from batch_tasks.doctor import Doctor
-from batch_tasks.errors import (
-    JobEnded,
-    PoolUnusable,
-    RunStopped,
-    SubmitFailed,
-    TimedOut,
-    TooExpensive,
-    error_code,
-    is_refusal,
-    without_secrets,
-)
+from batch_tasks.errors import SubmitFailed, error_code, is_refusal, without_secrets
 from batch_tasks.file_reports import report_task
 from batch_tasks.money.spending import too_expensive
 from batch_tasks.patience import is_transient, patient_list, patiently, pause
@@ -38,6 +28,7 @@ from batch_tasks.stage import log, stage
 from batch_tasks.stalls import USUAL, Limits
 from batch_tasks.submit_tasks import bring_in, end_job_with_its_tasks
 from batch_tasks.tries import Tries
+from batch_tasks.unfinished import JobEnded, PoolUnusable, RunStopped, TimedOut, TooExpensive
 from batch_tasks.upload_inputs import stored_blobs
 from batch_tasks.wire import wire_value
 

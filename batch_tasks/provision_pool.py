@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from azure.batch.models import BatchPoolInfo
 
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools.auto import auto_pool
@@ -14,6 +13,7 @@ from batch_tasks.pools.named import ensure_named_pool
 from batch_tasks.pools.scaling import nodes_wanted
 from batch_tasks.pools.specification import pool_options
 from batch_tasks.stage import log, stage
+from batch_tasks.unfinished import PoolUnusable
 
 
 def pool_by_id(plan: RunPlan, pool: PoolOptions) -> BatchPoolInfo | None:

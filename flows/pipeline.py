@@ -19,7 +19,7 @@ from batch_tasks.clean_up import clean_up
 from batch_tasks.clients import signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import CleanUpFailed, InputError, RunStopped, TasksFailed, TooExpensive
+from batch_tasks.errors import CleanUpFailed, InputError
 from batch_tasks.find_earlier_work import find_earlier_work
 from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
 from batch_tasks.keep_report import own_folder
@@ -38,6 +38,7 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.stage import log
 from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.unfinished import RunStopped, TasksFailed, TooExpensive
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Workload

@@ -16,8 +16,8 @@ from azure.batch.models import BatchNode
 from azure.core.exceptions import AzureError
 
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import TooExpensive
 from batch_tasks.money.spending import NODE_FIELDS, nodes_seen, too_expensive
+from batch_tasks.unfinished import TooExpensive
 
 EVERY = 30.0
 """Seconds from one look to the next."""

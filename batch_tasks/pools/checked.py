@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.options import PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.pools import vm_size
@@ -15,6 +14,7 @@ from batch_tasks.pools.existing import check_existing_pool
 from batch_tasks.pools.images import image_for
 from batch_tasks.pools.named import named_pool_there
 from batch_tasks.pools.retirement import near_end, retired
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.workload import Image
 
 

@@ -14,9 +14,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import PoolUnusable, ResourceBusy, error_code
+from batch_tasks.errors import ResourceBusy, error_code
 from batch_tasks.patience import FIRST_CONTACT, patiently, pause, stop_if_closing
 from batch_tasks.pools.identity import create_with_identity
+from batch_tasks.unfinished import PoolUnusable
 
 _WAIT_FOR_DELETION = 600.0  # seconds; deleting a pool takes "several minutes" (documented)
 _BETWEEN_TRIES = 5.0

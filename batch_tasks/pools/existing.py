@@ -8,9 +8,9 @@ from azure.batch.models import BatchPool, BatchPoolState
 from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.pools.identity import identities
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.workload import Workload
 
 

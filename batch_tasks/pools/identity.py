@@ -13,13 +13,14 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from batch_tasks.clients import management_client
-from batch_tasks.errors import AccountError, PoolUnusable, code_of, is_refusal
+from batch_tasks.errors import AccountError, code_of, is_refusal
 from batch_tasks.patience import is_transient
 from batch_tasks.resource_manager import (
     account_resource,
     management_refusal,
     resource_group,
 )
+from batch_tasks.unfinished import PoolUnusable
 
 _WORDS = {"pool": "Pool", "admin": "Admin", "nonadmin": "NonAdmin", "dockerCompatible": "DockerCompatible"}
 """Values that the two planes write differently."""

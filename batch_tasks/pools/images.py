@@ -12,9 +12,9 @@ from azure.batch import BatchClient
 from azure.batch.models import BatchSupportedImage
 
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.patience import FIRST_CONTACT, patient_list
 from batch_tasks.pools.vm_size import architecture
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.wire import wire_value
 from batch_tasks.workload import Image, Workload
 

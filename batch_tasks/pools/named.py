@@ -14,7 +14,6 @@ from azure.batch.models import BatchPool, BatchPoolCreateOptions, BatchPoolState
 from azure.core.exceptions import ResourceNotFoundError
 
 from batch_tasks.clients import batch_client
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.naming import OWNER, TIMESTAMP
 from batch_tasks.options import PoolOptions
 from batch_tasks.owned_resources import metadata_of
@@ -24,6 +23,7 @@ from batch_tasks.pools.creation import change_formula, make_or_meet
 from batch_tasks.pools.identity import identities
 from batch_tasks.pools.scaling import Scaling, scaling
 from batch_tasks.pools.specification import contents, metadata_items, node_settings
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.workload import Image
 
 SETTINGS = "settings"

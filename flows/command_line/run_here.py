@@ -11,10 +11,11 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
-from batch_tasks.errors import AccountError, InputError, PreFlightFailed, RunError, TasksFailed
+from batch_tasks.errors import AccountError, InputError, PreFlightFailed, RunError
 from batch_tasks.inputs import not_looked
 from batch_tasks.options import RunOptions
 from batch_tasks.report import RunReport
+from batch_tasks.unfinished import TasksFailed
 from batch_tasks.workload import Workload
 from flows.account import runs_locally, where
 from flows.command_line import terminal

@@ -13,7 +13,7 @@ from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import JobEnded, PoolUnusable, RunClosing, SubmitFailed, TimedOut
+from batch_tasks.errors import RunClosing, SubmitFailed
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.patience import open_run
 from batch_tasks.plan import RunPlan
@@ -25,6 +25,7 @@ from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.stalls import Limits
 from batch_tasks.submit_tasks import submit_tasks, submitted_ids
+from batch_tasks.unfinished import JobEnded, PoolUnusable, TimedOut
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import StartTask, Workload
 

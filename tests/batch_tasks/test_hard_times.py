@@ -17,7 +17,6 @@ from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import blob_service, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import JobEnded
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.patience import Patience, patient_list
 from batch_tasks.plan import RunPlan
@@ -25,6 +24,7 @@ from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.submit_tasks import add_tasks, chunks, submit_tasks
+from batch_tasks.unfinished import JobEnded
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
 from flows.local_stack.azurite import BlobAccount

@@ -21,7 +21,7 @@ from batch_tasks.clean_up import delete_pool, delete_resources
 from batch_tasks.clients import batch_client, blob_service, signed_in, signing_in_with
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import AccountError, PoolUnusable, PreFlightFailed
+from batch_tasks.errors import AccountError, PreFlightFailed
 from batch_tasks.inputs import find_inputs
 from batch_tasks.node_urls import node_urls
 from batch_tasks.options import CleanUpPolicy, PoolOptions
@@ -39,6 +39,7 @@ from batch_tasks.settings import Account
 from batch_tasks.stored_inputs import stored_files
 from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.task_options import Identity, NodeUrls
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Merge, StartTask, Workload
 from tests.conformance import scene

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, blob_service, signed_in
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import PoolUnusable, PreFlightFailed
+from batch_tasks.errors import PreFlightFailed
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan
@@ -29,6 +29,7 @@ from batch_tasks.pre_flight.quotas import Quotas, Used, Wanted, compared, quotas
 from batch_tasks.pre_flight.requests import signatures, size_of_requests
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.workload import Image, Workload
 from flows.local_stack.azurite import BlobAccount
 from tests.batch_tasks.conftest import MakePlan

@@ -15,13 +15,13 @@ from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.options import CleanUpPolicy, PoolOptions
 from batch_tasks.plan import RunPlan
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.provision_pool import provision_pool
 from batch_tasks.stalls import Limits
 from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import StartTask, Workload
 from flows.local_stack.azurite import BlobAccount

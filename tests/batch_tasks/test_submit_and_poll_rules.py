@@ -9,10 +9,11 @@ from azure.core.exceptions import HttpResponseError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_tasks.errors import TasksFailed, TimedOut, without_secrets
+from batch_tasks.errors import without_secrets
 from batch_tasks.poll_tasks import COUNTS, REFUSALS_LAST, Refusals, Rhythm, finished_task
 from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.submit_tasks import chunks, refusals
+from batch_tasks.unfinished import TasksFailed, TimedOut
 
 
 def tasks(sizes: list[int]) -> list[BatchTaskCreateOptions]:

@@ -8,12 +8,12 @@ import pytest
 from prefect import flow
 
 from batch_tasks.clients import batch_client, blob_service, signed_in
-from batch_tasks.errors import TasksFailed
 from batch_tasks.money import bill
 from batch_tasks.money.watch import Watch
 from batch_tasks.options import PoolOptions, RunOptions
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import TasksFailed
 from batch_tasks.workload import Workload
 from flows.pipeline import run_workload
 from tests.conformance import scene

@@ -22,13 +22,14 @@ from prefect.states import AwaitingRetry, Crashed, Pending, Running
 from batch_tasks import clean_up
 from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, blob_service, signed_in
-from batch_tasks.errors import CleanUpFailed, InputError, TasksFailed
+from batch_tasks.errors import CleanUpFailed, InputError
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import CLEANING
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import TasksFailed
 from batch_tasks.workload import Workload
 from flows import attempt, run_events, sender
 from flows.pipeline import SEND_WITHIN, WAIT_FOR_POOL_REQUEST, run_workload

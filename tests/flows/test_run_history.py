@@ -32,11 +32,11 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.serializers import PickleSerializer
 
-from batch_tasks.errors import TasksFailed, TimedOut
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import FileReport, FinishedTask, RunReport
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import TasksFailed, TimedOut
 from batch_tasks.workload import Workload
 from flows.pipeline import run_workload
 from flows.run_history import run_name

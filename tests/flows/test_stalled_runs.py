@@ -14,13 +14,13 @@ from prefect import flow
 
 from batch_tasks.clients import batch_client
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import JobEnded, TasksFailed
 from batch_tasks.options import PoolOptions, RunOptions
 from batch_tasks.patience import Patience
 from batch_tasks.plan import RunPlan
 from batch_tasks.poll_tasks import Rhythm, poll_tasks
 from batch_tasks.progress import Progress, watching
 from batch_tasks.stalls import Limits
+from batch_tasks.unfinished import JobEnded, TasksFailed
 from batch_tasks.workload import StartTask, Workload
 from flows.local_stack.azurite import BlobAccount
 from flows.pipeline import run_workload

@@ -8,11 +8,12 @@ from string import punctuation
 
 import pytest
 
-from batch_tasks.errors import InputError, TasksFailed
+from batch_tasks.errors import InputError
 from batch_tasks.inputs import InputFile
 from batch_tasks.options import RunOptions
 from batch_tasks.plan import parts_list, plan_problems, plan_tasks
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import TasksFailed
 from flows.pipeline import plan_run
 from flows.top_n_words import top_n_words, top_n_words_workload
 

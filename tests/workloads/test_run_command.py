@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from batch_tasks.clients import batch_client, blob_service
-from batch_tasks.errors import InputError, TasksFailed
+from batch_tasks.errors import InputError
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.pools.specification import pool_options
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
 from batch_tasks.task_options import NodeUrls, task_options
+from batch_tasks.unfinished import TasksFailed
 from flows.pipeline import plan_run
 from flows.run_command import run_command, run_command_workload
 from tests.workloads.media import duration, make_video, needs_ffmpeg

@@ -9,12 +9,12 @@ import pytest
 from azure.batch.models import BatchPool, BatchTask
 
 from batch_tasks.clients import batch_client, blob_service
-from batch_tasks.errors import TasksFailed
 from batch_tasks.naming import RunNames
 from batch_tasks.node_packages import TRIES, program_from_apt
 from batch_tasks.options import CleanUpPolicy, OutputsKept, SpotPoolOptions
 from batch_tasks.settings import Account
 from batch_tasks.templates import shell_command
+from batch_tasks.unfinished import TasksFailed
 from flows import command_line
 from flows.transcode_media import AudioFormat, transcode_media, transcode_media_workload, vorbis_quality
 from tests.workloads.media import duration, make_sound, make_video, needs_ffmpeg, truncate

@@ -10,7 +10,7 @@ from batch_tasks.clean_up import delete_resources
 from batch_tasks.clients import batch_client, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import PreFlightFailed, TooExpensive
+from batch_tasks.errors import PreFlightFailed
 from batch_tasks.money.bill import kinds_of
 from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import NodePrice, PriceTable
@@ -24,6 +24,7 @@ from batch_tasks.provision_pool import provision_pool
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.unfinished import TooExpensive
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Workload
 from tests.conformance import scene

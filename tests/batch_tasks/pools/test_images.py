@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from batch_tasks.clients import signed_in
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.pools.images import SupportedImage, resolve, supported_images
 from batch_tasks.pools.vm_size import architecture, problems
 from batch_tasks.settings import Account
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.workload import CONTAINER_HOST, Image
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

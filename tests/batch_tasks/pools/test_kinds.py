@@ -15,7 +15,6 @@ from batch_tasks.clean_up import delete_pool, delete_resources
 from batch_tasks.clients import batch_client, signed_in
 from batch_tasks.create_containers import create_containers
 from batch_tasks.create_job import create_job
-from batch_tasks.errors import PoolUnusable
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.plan import RunPlan
@@ -27,6 +26,7 @@ from batch_tasks.report import RunReport
 from batch_tasks.retrieve_outputs import retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.submit_tasks import submit_tasks
+from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import CONTAINER_HOST, Image, StartTask, Workload
 from flows.local_stack.azurite import BlobAccount
