@@ -178,7 +178,7 @@ def test_every_page_of_the_documentation_is_reached_from_the_readme() -> None:
 
 def test_make_test_is_what_continuous_integration_runs() -> None:
     assert any(RUNS_THIS_TEST in block.lines for block in blocks(README))
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(f"exec {RUNS_THIS_TEST}")
+    assert RUNS_THIS_TEST in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
 def test_the_verbs_of_make_that_are_mentioned_exist() -> None:
