@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from batch_tasks import errors
 from batch_tasks.errors import RunError
 
 FAILED = "Failed: "
@@ -44,14 +43,16 @@ def _in_a_sentence(record: logging.LogRecord) -> bool:
         lines = [str(error), *getattr(error, "__notes__", ())]
         record.msg, record.args = FAILED + "\n".join(lines), ()
         record.exc_info = record.exc_text = None
-    elif (ended := _ENDED_BY.match(record.getMessage())) and _is_ours(ended[2]):
+    elif (ended := _ENDED_BY.match(record.getMessage())) and ended[2] in _names(RunError):
         record.msg, record.args = ended[1], ()  # the line before says by what
     return True
 
 
-def _is_ours(name: str) -> bool:
-    kind = getattr(errors, name, None)
-    return isinstance(kind, type) and issubclass(kind, RunError)
+def _names(kind: type[RunError]) -> Iterator[str]:
+    """Of this kind of error and of all kinds of it."""
+    yield kind.__name__
+    for narrower in kind.__subclasses__():
+        yield from _names(narrower)
 
 
 def _tells_more(record: logging.LogRecord) -> bool:

@@ -149,7 +149,7 @@ def _sockets_collected() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_sockets_collected")
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.filterwarnings(r"ignore:unclosed <(ssl\.SSLS|s)ocket:ResourceWarning")
 def test_each_file_comes_through_when_storage_has_hard_times(
     azurite: BlobAccount,
     tmp_path: Path,
