@@ -194,7 +194,7 @@ def wasted_by_the_event_log(control: Control) -> dict[str, float]:
 def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
     azurite: BlobAccount, planned: Callable[..., RunPlan], tmp_path: Path
 ) -> None:
-    with running("--time-scale", "60") as batch, signed_in(account_of(azurite, batch)):
+    with running("--time-scale", "30") as batch, signed_in(account_of(azurite, batch)):
         own = Control(batch.endpoint)
         plan = planned(
             "ab", f'[ "$AZ_BATCH_NODE_IS_DEDICATED" = true ] || sleep 99; {COPY}', dedicated_after=2
