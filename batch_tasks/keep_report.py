@@ -51,8 +51,8 @@ def keep_report(plan: RunPlan, report: RunReport, *, in_storage: bool) -> tuple[
     own = own_folder(plan, report.output_dir)
     all_results = json.dumps(report.as_dict(), indent=1) + "\n"
     paths = (
-        _written(own, RESULTS, all_results),
-        _written(own, PAGE, report_page(report, f"{own.relative_to(folder)}/{RESULTS}", up="../../")),
+        write_whole(own, RESULTS, all_results),
+        write_whole(own, PAGE, report_page(report, f"{own.relative_to(folder)}/{RESULTS}", up="../../")),
     )
     container = plan.names.output_container if in_storage else ""
     contents = (
@@ -61,7 +61,7 @@ def keep_report(plan: RunPlan, report: RunReport, *, in_storage: bool) -> tuple[
     )
     urls = []
     for name, kind, text in contents:
-        _written(folder, name, text)
+        write_whole(folder, name, text)
         urls.append(_stored(container, name, kind, text))
     return Kept(results, paths[0], urls[0]), Kept(page, paths[1], urls[1])
 
@@ -87,7 +87,8 @@ def free_name(name: str, taken: Container[str]) -> str:
     return name
 
 
-def _written(folder: Path, name: str, text: str) -> str:
+def write_whole(folder: Path, name: str, text: str) -> str:
+    """Write a file beside and rename it; its path, or "" with a warning where the disk refuses."""
     path = folder / name
     partial = folder / f".{name}.partial"
     try:

@@ -25,6 +25,7 @@ from batch_tasks.inputs import Look, Outputs, find_inputs, not_looked
 from batch_tasks.keep_report import own_folder
 from batch_tasks.money.bill import billed
 from batch_tasks.money.prices import PriceTable
+from batch_tasks.money.spending import too_expensive
 from batch_tasks.naming import RunNames
 from batch_tasks.options import CleanUpPolicy, PoolOptions, RunOptions
 from batch_tasks.patience import open_run
@@ -96,7 +97,7 @@ def _run_planned(plan: RunPlan, options: RunOptions, prices: PriceTable) -> RunR
     """The stages, in order."""
     with (
         run_history(plan, options.deleted) as history,
-        billed(plan, options.pool, prices) as bill,
+        billed(plan, options.pool, prices, options.output_dir) as bill,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):
@@ -123,6 +124,8 @@ def _computed(
     """The tasks that ended, and why the others will not: what is done is retrieved in any case."""
     if not plan.tasks:
         return (), None
+    if (too_much := too_expensive()) is not None:  # by earlier attempts
+        raise TooExpensive(too_much)
     known = pool_by_id(plan, pool)
     if known:
         create_job(plan, known)  # nodes are paid for while they wait: a full quota of jobs comes first

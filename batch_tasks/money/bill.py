@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from azure.batch.models import BatchPool
 
 from batch_tasks.clients import account_signed_in, batch_client
+from batch_tasks.keep_report import own_folder, write_whole
 from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import RETAIL, PriceTable, price_table
 from batch_tasks.money.retail import SERVICE, NoRetailPriceError, region_of, retail_table
-from batch_tasks.money.spending import Spending, metered
+from batch_tasks.money.spending import Spending, Spent, metered
 from batch_tasks.money.watch import Watch, watched
 from batch_tasks.options import PoolOptions
 from batch_tasks.patience import FIRST_CONTACT, patiently
 from batch_tasks.plan import RunPlan
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
+
+SPENT = "spent.json"
+"""In the run's own folder beside its outputs."""
 
 
 class Bill:
@@ -28,11 +34,28 @@ class Bill:
     def __init__(self, spending: Spending) -> None:
         self._spending = spending
         self._told = False
+        self._goes_on = False
 
     def begin(self, at: datetime | None) -> None:
-        """An earlier attempt of the run began then, if there was one: its nodes are the run's."""
-        if at is not None:
+        """An earlier attempt of the run began then, if there was one: its nodes are the run's. Not where it
+        told what it had spent: then they count from there on.
+        """
+        if at is not None and not self._goes_on:
             self._spending.begin(at)
+
+    def go_on(self, told: Path) -> None:
+        """Read what an earlier attempt of this same run had spent, if it came to tell."""
+        with suppress(OSError, ValueError, KeyError, TypeError):  # none, or not ours
+            values = json.loads(told.read_text("utf-8"))
+            self._spending.go_on(Spent.of(values), datetime.fromisoformat(values["until"]))
+            self._goes_on = True
+
+    def keep(self, folder: Path) -> None:
+        """Tell a later attempt what was spent until now, unless no node was seen."""
+        if self._spending.looked:
+            now = datetime.now(UTC)
+            told = {"until": now.isoformat(), **self._spending.spent(now).as_dict()}
+            write_whole(folder, SPENT, json.dumps(told, indent=1) + "\n")
 
     def tell(self) -> None:
         """Log what was spent, unless a report tells it or there were no nodes to see."""
@@ -46,19 +69,22 @@ class Bill:
 
 
 @contextmanager
-def billed(plan: RunPlan, pool: PoolOptions, prices: PriceTable) -> Iterator[Bill]:
-    """Within the block the run's nodes are metered and its ceiling holds. What was spent is told however the
-    block ends.
+def billed(plan: RunPlan, pool: PoolOptions, prices: PriceTable, output_dir: str) -> Iterator[Bill]:
+    """Within the block the run's nodes are metered and its ceiling holds, with what earlier attempts had
+    spent. What was spent is told however the block ends: to people, and to a later attempt.
     """
+    folder = own_folder(plan, output_dir)
     with (
         metered(Spending(plan.created, prices, pool.max_cost or None)) as spending,
         watched(_watch(plan, pool)),
     ):
         bill = Bill(spending)
+        bill.go_on(folder / SPENT)
         try:
             yield bill
         finally:
             bill.tell()
+            bill.keep(folder)
 
 
 def _watch(plan: RunPlan, pool: PoolOptions) -> Watch | None:

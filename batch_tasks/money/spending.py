@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from azure.batch.models import BatchNode
 
@@ -71,6 +72,37 @@ class Spent:
             "prices": self.prices,
         }
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """What `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: these are other values.
+        """
+        amount = values["amount"]
+        return cls(
+            {str(doing): float(seconds) for doing, seconds in dict(values["seconds_by_doing"]).items()},
+            float(values["node_seconds"]),
+            None if amount is None else float(amount),
+            str(values["currency"]),
+            str(values["prices"]),
+        )
+
+    def after(self, earlier: Spent | None) -> Spent:
+        """This, and what an earlier attempt had spent. Amounts of two currencies make none."""
+        if earlier is None:
+            return self
+        by_doing = Counter(earlier.seconds_by_doing)
+        by_doing.update(self.seconds_by_doing)
+        amounts = (self.amount, earlier.amount) if self.currency == earlier.currency else (None,)
+        known = [amount for amount in amounts if amount is not None]
+        return replace(
+            self,
+            seconds_by_doing=dict(by_doing),
+            node_seconds=self.node_seconds + earlier.node_seconds,
+            amount=sum(known) if len(known) == len(amounts) else None,
+        )
+
 
 def _figure(number: float) -> str:
     return "under 0.01" if 0 < number < 0.005 else f"{number:.2f}"
@@ -83,11 +115,17 @@ class Spending:
         self._meter = Meter(began)
         self._prices = prices
         self._ceiling = ceiling
+        self._earlier: Spent | None = None
         self.looked = False
 
     def begin(self, at: datetime) -> None:
         """An earlier attempt of the run began then: what its nodes cost since is the run's, too."""
         self._meter.begin(at)
+
+    def go_on(self, earlier: Spent, until: datetime) -> None:
+        """An earlier attempt had spent this by then: its nodes that are still there count from then on."""
+        self._earlier = earlier
+        self._meter.begin(until)
 
     def look(self, sightings: Iterable[Sighting], now: datetime) -> None:
         """All nodes that are there now."""
@@ -103,7 +141,7 @@ class Spending:
             cost(time, self._prices),
             self._prices.currency,
             self._prices.valid,
-        )
+        ).after(self._earlier)
 
     def over(self, now: datetime | None = None) -> str | None:
         """Why the run must stop; None while it is below its ceiling, or has none. With `now`, the nodes seen
@@ -118,13 +156,20 @@ class Spending:
                 f"{self._prices.name} has no price of a {kind.words}, which its pool has. What is done is "
                 "kept; name a table with one in `prices`, or leave max_cost out."
             )
-        amount = cost(time, self._prices) or 0.0
+        amount = (cost(time, self._prices) or 0.0) + self._earlier_amount()
         if amount < self._ceiling:
             return None
         return (
             f"The run has cost {amount:.2f} {currency} {self._prices.valid}, and max_cost is "
-            f"{self._ceiling:.2f} {currency}. What is done is kept; run again for the rest."
+            f"{self._ceiling:.2f} {currency}. What is done is kept; start another run for the rest."
         )
+
+    def _earlier_amount(self) -> float:
+        """Nothing of another currency: who changes the table of prices between two attempts changes both."""
+        earlier = self._earlier
+        if earlier is None or earlier.amount is None or earlier.currency != self._prices.currency:
+            return 0.0
+        return earlier.amount
 
 
 def cost(time: NodeTime, prices: PriceTable) -> float | None:

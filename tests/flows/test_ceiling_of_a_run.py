@@ -17,6 +17,7 @@ from batch_tasks.unfinished import TasksFailed
 from batch_tasks.workload import Workload
 from flows.pipeline import run_workload
 from tests.conformance import scene
+from tests.conformance.own_emulator import Control
 from tests.flows.processes import eventually
 from tests.flows.test_pipeline import files_in
 
@@ -57,12 +58,17 @@ def left_behind() -> list[str]:
     return [name for name in names if name.startswith("dear-")]
 
 
-def test_a_run_that_costs_too_much_keeps_what_is_done_and_leaves_nothing(prices: str, tmp_path: Path) -> None:
+def test_a_run_that_costs_too_much_keeps_what_is_done_and_leaves_nothing(
+    prices: str, account: Account, tmp_path: Path
+) -> None:
     inputs = files_in(tmp_path / "in", {"done": "quick", "late": "slow"})
     pool = PoolOptions(dedicated_nodes=1, task_slots_per_node=2, prices=prices, max_cost=12)
     with pytest.raises(TasksFailed, match=r"The run has cost \d+\.\d\d EUR by prices of nowhere") as failed:
-        dear(inputs, RunOptions(output_dir=str(tmp_path / "out"), pool=pool))
+        dear.with_options(retries=1)(inputs, RunOptions(output_dir=str(tmp_path / "out"), pool=pool))
     report = failed.value.report
+    events = Control(account.batch_endpoint).events()
+    pools = [event["pool"] for event in events if event["name"] == "AddPool"]
+    assert pools.count(f"dear-{report.flow_run_id.replace('-', '')}") == 1  # the retry made none
     assert [file.key for file in report.succeeded] == ["done"]
     assert [file.key for file in report.failed] == ["late"]
     assert (tmp_path / "out" / "done.out").read_text() == "quick"

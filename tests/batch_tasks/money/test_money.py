@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from azure.batch import BatchClient, models
 
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import InputFile
-from batch_tasks.money.bill import Bill, billed, ceiling_problem, kinds_of
+from batch_tasks.keep_report import own_folder
+from batch_tasks.money.bill import SPENT, Bill, billed, ceiling_problem, kinds_of
 from batch_tasks.money.estimate import estimate
 from batch_tasks.money.meter import Meter, NodeKind, Sighting
 from batch_tasks.money.prices import SHIPPED, NodePrice, price_table
@@ -137,11 +139,17 @@ def test_of_a_retry_the_nodes_of_the_attempt_before_count_from_its_beginning() -
 @contextmanager
 def bill_of_a_run(*nodes: str) -> Iterator[Bill]:
     """The bill of a run on which these nodes were seen, an hour after they came."""
+    with TemporaryDirectory() as folder, bill_of_an_attempt(folder, *nodes) as bill:
+        yield bill
+
+
+@contextmanager
+def bill_of_an_attempt(folder: str, *nodes: str) -> Iterator[Bill]:
     begun = datetime.now(UTC) - timedelta(hours=2)
     came = f"{begun + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     told = {"vmSize": "standard_d2s_v5", "isDedicated": True, "state": "running"}
     told |= {"stateTransitionTime": came, "allocationTime": came}
-    with billed(plan(1, begun), PoolOptions(), price_table()) as bill:
+    with billed(plan(1, begun), PoolOptions(), price_table(), folder) as bill:
         if nodes:
             nodes_seen([models.BatchNode({**told, "id": name}) for name in nodes])
         yield bill
@@ -168,6 +176,44 @@ def test_what_the_report_tells_of_cost_is_not_told_again(caplog: pytest.LogCaptu
     assert report.cost is not None
     assert report.cost.node_seconds == pytest.approx(3600, abs=60)
     assert spent_lines(caplog) == []
+
+
+def test_an_attempt_goes_on_from_what_earlier_ones_had_spent(tmp_path: Path) -> None:
+    amounts = []
+    for nodes in (["a"], ["b"], [], ["c", "d"]):  # each pool was deleted before the next attempt
+        with bill_of_an_attempt(str(tmp_path), *nodes) as bill:
+            bill.begin(datetime.now(UTC) - timedelta(days=1))  # told already
+            cost = bill.on(RunReport("copy", "id", "out", ())).cost
+            assert cost is not None
+            amounts.append((cost.amount, cost.node_seconds))
+    assert amounts == [
+        (pytest.approx(0.115 * hours, abs=0.005), pytest.approx(3600 * hours, abs=60))
+        for hours in (1, 2, 2, 4)
+    ]
+
+
+@pytest.mark.parametrize("told", ["", "{}", '{"until": "yesterday", "amount": 1}', "[1]"])
+def test_what_is_no_earlier_bill_counts_for_nothing(told: str, tmp_path: Path) -> None:
+    folder = own_folder(plan(1), str(tmp_path))
+    folder.mkdir(parents=True)
+    (folder / SPENT).write_text(told)
+    with bill_of_an_attempt(str(tmp_path), "a") as bill:
+        cost = bill.on(RunReport("copy", "id", "out", ())).cost
+    assert cost is not None
+    assert cost.amount == pytest.approx(0.115, abs=0.005)
+
+
+def test_a_ceiling_holds_over_all_attempts() -> None:
+    earlier = Spent({"running": 3600.0}, 3600.0, 5.0, "USD", "by prices of nowhere")
+    spending = Spending(NOON, PRICES, ceiling=5)
+    assert spending.over() is None
+    spending.go_on(earlier, NOON)
+    assert "The run has cost 5.00 USD" in (spending.over() or "")
+    euros = replace(earlier, currency="EUR")
+    assert Spent({}, 0.0, 1.0, "USD", "").after(euros).amount is None
+    other = Spending(NOON, PRICES, ceiling=5)
+    other.go_on(euros, NOON)
+    assert other.over() is None
 
 
 def test_nothing_is_told_of_nodes_that_nobody_saw(caplog: pytest.LogCaptureFixture) -> None:
