@@ -32,8 +32,8 @@ from flows.local_stack.prefect_server import running_prefect_server, using  # no
 from flows.local_stack.programs import with_programs  # noqa: E402
 from tests.leaks.plugin import SecretsScan  # noqa: E402
 from tests.leaks.session import FINDER, noted  # noqa: E402
-from tests.signed_in_by_token import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
 from tests.signing import account_of, by_token, emulator_options, environment_of, the_certificate  # noqa: E402
+from tests.tokens import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"

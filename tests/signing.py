@@ -26,7 +26,7 @@ from batch_tasks.clients import entra_credential
 from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
 from flows.local_stack.emulator import BatchAccount
-from tests.signed_in_by_token import IDENTITY, RESOURCES, UnsignedTokens, certificate
+from tests.tokens import IDENTITY, RESOURCES, UnsignedTokens, certificate
 
 Certificate = tuple[Path, Path]
 """The files of a certificate and of its key."""

@@ -11,8 +11,8 @@ import pytest
 from batch_tasks.progress import Progress, watching
 from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
-from tests.signed_in_by_token import UnsignedTokens
 from tests.signing import environment_of
+from tests.tokens import UnsignedTokens
 
 SIGNATURE = re.compile(r"(?i)\bsig=(?!\.\.\.)[A-Za-z0-9%+/]{16,}")
 """What a signed URL ends in; `sig=...` is one that was blotted out."""

@@ -13,8 +13,8 @@ from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.fault_proxy import Fault, faulty
-from tests.signed_in_by_token import UnsignedTokens
 from tests.signing import account_of
+from tests.tokens import UnsignedTokens
 
 pytestmark = pytest.mark.slow
 

@@ -43,7 +43,7 @@ from batch_tasks.unfinished import PoolUnusable
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import Merge, StartTask, Workload
 from tests.conformance import scene
-from tests.signed_in_by_token import IDENTITY, UnsignedTokens
+from tests.tokens import IDENTITY, UnsignedTokens
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.05, longest=0.2)

@@ -17,7 +17,7 @@ from batch_tasks.pools.specification import pool_options
 from batch_tasks.task_options import Identity, NodeUrls, task_options
 from batch_tasks.templates import shell_command
 from batch_tasks.workload import StartTask, Workload
-from tests.signed_in_by_token import IDENTITY
+from tests.tokens import IDENTITY
 
 RUN = "top-n-words-12345678123456781234567812345678"
 METADATA = [

@@ -36,8 +36,8 @@ from tests.batch_tasks.conftest import MakePlan
 from tests.conformance import scene
 from tests.conformance.own_emulator import Control, running
 from tests.flows.processes import eventually
-from tests.signed_in_by_token import UnsignedTokens
 from tests.signing import account_of
+from tests.tokens import UnsignedTokens
 
 PLENTY = {
     "dedicatedCoreQuota": 100,

@@ -21,7 +21,7 @@ from batch_tasks.clients import (
 from batch_tasks.clouds import PUBLIC, SOVEREIGN, Cloud, cloud_of
 from batch_tasks.errors import AccountError
 from batch_tasks.settings import Account
-from tests.signed_in_by_token import RESOURCES, UnsignedTokens
+from tests.tokens import RESOURCES, UnsignedTokens
 
 
 def test_the_scope_of_a_token_for_batch_has_two_slashes() -> None:

@@ -13,7 +13,7 @@ from azure.mgmt.batch import BatchManagementClient
 
 from batch_emulator.handlers.management import GROUP, SUBSCRIPTION
 from flows.local_stack.emulator import BatchAccount
-from tests.signed_in_by_token import IDENTITY, RESOURCES, UnsignedTokens
+from tests.tokens import IDENTITY, RESOURCES, UnsignedTokens
 
 Unique = Callable[[str], str]
 ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts"

@@ -11,8 +11,8 @@ from batch_tasks.options import PoolOptions
 from batch_tasks.settings import Account
 from flows.top_n_words import top_n_words
 from tests.conformance.own_emulator import Control
-from tests.signed_in_by_token import UnsignedTokens
 from tests.signing import environment_of
+from tests.tokens import UnsignedTokens
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

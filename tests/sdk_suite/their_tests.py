@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from flows.local_stack.emulator import BatchAccount, Emulator
 from flows.local_stack.service import Service
-from tests.signed_in_by_token import certificate
+from tests.tokens import certificate
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]

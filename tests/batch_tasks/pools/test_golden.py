@@ -22,7 +22,7 @@ from batch_tasks.pools.specification import pool_options
 from batch_tasks.workload import CONTAINER_HOST, StartTask, Workload
 from tests.conformance import sdk_models
 from tests.conformance.openapi import Description
-from tests.signed_in_by_token import IDENTITY
+from tests.tokens import IDENTITY
 
 GOLDEN = Path(__file__).with_name("golden")
 CREATED = datetime(2026, 11, 21, 12, tzinfo=UTC)
