@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from tests.test_readme import ROOT
 # Also prefect_server, so that `-m "not prefect_server"` leaves these out as well.
 pytestmark = [pytest.mark.fresh, pytest.mark.prefect_server, pytest.mark.timeout(1800)]
 OF_THIS_SHELL = ("PREFECT_", "AZURE_", "UV_", "XDG_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTEST_")
+
+
+@pytest.fixture(autouse=True)
+def _without_what_others_wrote(tmp_path: Path) -> Iterator[None]:
+    """What the runs left is looked through for secrets at the end, but packages and tests hold what looks so."""
+    yield
+    for name in ("home", "venv", "clone/.venv", "clone/node_modules", "clone/.local", "clone/tests"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
 
 
 def of_a_newcomer(home: Path) -> dict[str, str]:
