@@ -19,7 +19,7 @@ OF_THIS_SHELL = ("PREFECT_", "AZURE_", "UV_", "XDG_", "MAKE", "MFLAGS", "VIRTUAL
 
 @pytest.fixture(autouse=True)
 def _without_what_others_wrote(tmp_path: Path) -> Iterator[None]:
-    """What the runs left is looked through for secrets at the end, but packages and tests hold what looks so."""
+    """What the runs left is looked through for secrets at the end; packages and tests only look so."""
     yield
     for name in ("home", "venv", "clone/.venv", "clone/node_modules", "clone/.local", "clone/tests"):
         shutil.rmtree(tmp_path / name, ignore_errors=True)
