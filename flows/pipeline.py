@@ -95,9 +95,10 @@ def _say_what_is_left_out(plan: RunPlan, output_dir: str) -> None:
 
 def _run_planned(plan: RunPlan, options: RunOptions, prices: PriceTable) -> RunReport:
     """The stages, in order."""
+    folder = own_folder(plan, options.output_dir)
     with (
         run_history(plan, options.deleted) as history,
-        billed(plan, options.pool, prices, options.output_dir) as bill,
+        billed(plan, options.pool, prices, folder) as bill,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
     ):
@@ -112,7 +113,7 @@ def _run_planned(plan: RunPlan, options: RunOptions, prices: PriceTable) -> RunR
             retrieve_outputs(plan, finished, options.output_dir, earlier, download=options.download)
         )
         history.tell(report)
-        VerifiedOutputs(own_folder(plan, report.output_dir)).forget()
+        VerifiedOutputs(folder).forget()
         if report.failed:
             raise TasksFailed(report, stopped)
         return report

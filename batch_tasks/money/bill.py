@@ -12,7 +12,7 @@ from pathlib import Path
 from azure.batch.models import BatchPool
 
 from batch_tasks.clients import account_signed_in, batch_client
-from batch_tasks.keep_report import own_folder, write_whole
+from batch_tasks.keep_report import write_whole
 from batch_tasks.money.meter import NodeKind
 from batch_tasks.money.prices import RETAIL, PriceTable, price_table
 from batch_tasks.money.retail import SERVICE, NoRetailPriceError, region_of, retail_table
@@ -34,21 +34,22 @@ class Bill:
     def __init__(self, spending: Spending) -> None:
         self._spending = spending
         self._told = False
-        self._goes_on = False
+        self._told_until: datetime | None = None
 
     def begin(self, at: datetime | None) -> None:
-        """An earlier attempt of the run began then, if there was one: its nodes are the run's. Not where it
-        told what it had spent: then they count from there on.
+        """What an earlier attempt left is from then, if it left something: nodes since are the run's, but for
+        the time that `go_on` read of. Where nothing is left, the time between two attempts is nobody's.
         """
-        if at is not None and not self._goes_on:
-            self._spending.begin(at)
+        if at is not None:
+            self._spending.begin(max(at, self._told_until or at))
 
     def go_on(self, told: Path) -> None:
         """Read what an earlier attempt of this same run had spent, if it came to tell."""
         with suppress(OSError, ValueError, KeyError, TypeError):  # none, or not ours
             values = json.loads(told.read_text("utf-8"))
-            self._spending.go_on(Spent.of(values), datetime.fromisoformat(values["until"]))
-            self._goes_on = True
+            earlier, until = Spent.of(values), datetime.fromisoformat(values["until"])
+            self._spending.go_on(earlier)
+            self._told_until = until
 
     def keep(self, folder: Path) -> None:
         """Tell a later attempt what was spent until now, unless no node was seen."""
@@ -69,11 +70,11 @@ class Bill:
 
 
 @contextmanager
-def billed(plan: RunPlan, pool: PoolOptions, prices: PriceTable, output_dir: str) -> Iterator[Bill]:
+def billed(plan: RunPlan, pool: PoolOptions, prices: PriceTable, folder: Path) -> Iterator[Bill]:
     """Within the block the run's nodes are metered and its ceiling holds, with what earlier attempts had
-    spent. What was spent is told however the block ends: to people, and to a later attempt.
+    spent. What was spent is told however the block ends: to people, and in the run's own folder to a later
+    attempt.
     """
-    folder = own_folder(plan, output_dir)
     with (
         metered(Spending(plan.created, prices, pool.max_cost or None)) as spending,
         watched(_watch(plan, pool)),

@@ -122,10 +122,9 @@ class Spending:
         """An earlier attempt of the run began then: what its nodes cost since is the run's, too."""
         self._meter.begin(at)
 
-    def go_on(self, earlier: Spent, until: datetime) -> None:
-        """An earlier attempt had spent this by then: its nodes that are still there count from then on."""
+    def go_on(self, earlier: Spent) -> None:
+        """Earlier attempts of the run had spent this."""
         self._earlier = earlier
-        self._meter.begin(until)
 
     def look(self, sightings: Iterable[Sighting], now: datetime) -> None:
         """All nodes that are there now."""

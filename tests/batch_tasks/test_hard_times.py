@@ -161,7 +161,7 @@ def test_each_file_comes_through_when_storage_has_hard_times(
     for name, text in contents.items():
         (tmp_path / "in" / name).write_text(text)
     faults = [
-        Fault("busy", but=BY_NODES, every=7, retry_after="0"),
+        Fault("busy", but=BY_NODES, every=7, retry_after="1"),
         Fault("dropped", but=BY_NODES, every=11),
         Fault("answer lost", but=BY_NODES, every=13),
         Fault("cut short", but=BY_NODES, method="GET", every=5),

@@ -14,7 +14,6 @@ from azure.batch import BatchClient, models
 
 from batch_tasks.errors import InputError
 from batch_tasks.inputs import InputFile
-from batch_tasks.keep_report import own_folder
 from batch_tasks.money.bill import SPENT, Bill, billed, ceiling_problem, kinds_of
 from batch_tasks.money.estimate import estimate
 from batch_tasks.money.meter import Meter, NodeKind, Sighting
@@ -149,7 +148,7 @@ def bill_of_an_attempt(folder: str, *nodes: str) -> Iterator[Bill]:
     came = f"{begun + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     told = {"vmSize": "standard_d2s_v5", "isDedicated": True, "state": "running"}
     told |= {"stateTransitionTime": came, "allocationTime": came}
-    with billed(plan(1, begun), PoolOptions(), price_table(), folder) as bill:
+    with billed(plan(1, begun), PoolOptions(), price_table(), Path(folder)) as bill:
         if nodes:
             nodes_seen([models.BatchNode({**told, "id": name}) for name in nodes])
         yield bill
@@ -192,11 +191,43 @@ def test_an_attempt_goes_on_from_what_earlier_ones_had_spent(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("left_since", "hours"),
+    [
+        (None, 1 + 2),  # nothing was left: the days between are not the run's
+        (timedelta(days=4), 1 + 72),  # containers from before the first attempt told: from what it told on
+        (timedelta(hours=5), 1 + 5),  # an attempt after it was killed
+    ],
+)
+def test_days_between_attempts_on_a_pool_of_others_count_only_while_something_is_left(
+    left_since: timedelta | None, hours: int, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    told = Spent({"running": 3600.0}, 3600.0, 0.115, "USD", "by prices of nowhere").as_dict()
+    (tmp_path / SPENT).write_text(json.dumps({"until": (now - timedelta(days=3)).isoformat(), **told}))
+    came = f"{now - timedelta(days=9):%Y-%m-%dT%H:%M:%SZ}"
+    there = models.BatchNode(
+        {
+            "id": "a",
+            "vmSize": "standard_d2s_v5",
+            "isDedicated": True,
+            "state": "running",
+            "stateTransitionTime": came,
+            "allocationTime": came,
+        }
+    )
+    attempt = plan(1, now - timedelta(hours=2))
+    with billed(attempt, PoolOptions(), price_table(), tmp_path) as bill:
+        bill.begin(now - left_since if left_since else None)
+        nodes_seen([there])
+        cost = bill.on(RunReport("copy", "id", "out", ())).cost
+    assert cost is not None
+    assert cost.node_seconds == pytest.approx(3600 * hours, abs=60)
+
+
 @pytest.mark.parametrize("told", ["", "{}", '{"until": "yesterday", "amount": 1}', "[1]"])
 def test_what_is_no_earlier_bill_counts_for_nothing(told: str, tmp_path: Path) -> None:
-    folder = own_folder(plan(1), str(tmp_path))
-    folder.mkdir(parents=True)
-    (folder / SPENT).write_text(told)
+    (tmp_path / SPENT).write_text(told)
     with bill_of_an_attempt(str(tmp_path), "a") as bill:
         cost = bill.on(RunReport("copy", "id", "out", ())).cost
     assert cost is not None
@@ -207,12 +238,12 @@ def test_a_ceiling_holds_over_all_attempts() -> None:
     earlier = Spent({"running": 3600.0}, 3600.0, 5.0, "USD", "by prices of nowhere")
     spending = Spending(NOON, PRICES, ceiling=5)
     assert spending.over() is None
-    spending.go_on(earlier, NOON)
+    spending.go_on(earlier)
     assert "The run has cost 5.00 USD" in (spending.over() or "")
     euros = replace(earlier, currency="EUR")
     assert Spent({}, 0.0, 1.0, "USD", "").after(euros).amount is None
     other = Spending(NOON, PRICES, ceiling=5)
-    other.go_on(euros, NOON)
+    other.go_on(euros)
     assert other.over() is None
 
 

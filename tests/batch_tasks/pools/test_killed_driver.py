@@ -96,7 +96,10 @@ def _killed(driver: ForkServerProcess, said: Connection, control: Control, *, mo
         assert driver.is_alive(), "the driver ended by itself"
         if control.ask("GET", "state").json()["jobs"]:
             control.advance(30)
-    stage: str = said.recv()
+    try:
+        stage: str = said.recv()
+    except EOFError:
+        pytest.fail("the driver ended by itself")
     driver.kill()
     return stage
 
