@@ -63,6 +63,7 @@ class Server:
             interface="asgi3",
             log_level="warning",
             access_log=False,
+            ws="none",  # Batch speaks none, and to import them takes most of a start
             lifespan="on",
             server_header=False,
             ssl_certfile=tls_cert,

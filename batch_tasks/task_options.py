@@ -1,8 +1,9 @@
 """What Batch is told about one of our tasks.
 
-Every task runs the same command, `python3 -I run_files.py`: names and commands go in a setting, so that no
+Every task runs the same command, `python3 -I -S run_files.py`: names and commands go in a setting, so that no
 file name and no signed URL ever stands on a command line. `-I` keeps Python from taking a shipped `json.py`
-for its own.
+for its own; `-S`, from importing what is installed on the node beside the standard library, which none of our
+scripts needs and which can take as long as they do.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from batch_tasks.plan import RUN_FILES, PlannedTask, run_files_setting
 from batch_tasks.registry import registry_by_identity
 from batch_tasks.workload import RUNNER, Workload
 
-COMMAND_LINE = f"python3 -I {RUNNER}"
+COMMAND_LINE = f"python3 -I -S {RUNNER}"
 SLACK = timedelta(minutes=10)
 """For what a task does beside its commands, whose time `run_files.py` limits: it reads all outputs once."""
 RETENTION = timedelta(hours=1)

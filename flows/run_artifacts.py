@@ -22,6 +22,7 @@ LARGEST_FAILURES = 150_000
 """Characters, as JSON; a Prefect server keeps artifacts in its database and sends each whole."""
 _LONGEST_CELL = 300
 _TAIL = 1500
+_BREAKS = str.maketrans("", "", "\n\t")
 _LINE = 64  # letters of a code block in a window of 1280 pixels (seen)
 
 Row = dict[str, str | int | float | None]
@@ -154,6 +155,8 @@ def _data_url(svg: str) -> str:
 
 def plain(text: str) -> str:
     """The text with what cannot be printed, or sent as UTF-8, as escapes; line breaks stay."""
+    if text.translate(_BREAKS).isprintable():
+        return text
     return "".join(
         letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in text
     )

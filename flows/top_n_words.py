@@ -48,8 +48,8 @@ def top_n_words_workload(n: int, *, merge: bool = False, encoding: str = "utf-8"
     `merge` also `TOP_WORDS.txt`, those of all files together. Outputs are UTF-8.
     """
     read = f"--n {n} --encoding {shlex.quote(encoding)}"
-    count = f'python3 -I "$TASK_FILES_DIR/top_n_words.py" {read} --output {{output}}'
-    add_up = f'python3 -I "$TASK_FILES_DIR/merge_counts.py" --n {n} --output {{output}} -- {{input}}'
+    count = f'python3 -I -S "$TASK_FILES_DIR/top_n_words.py" {read} --output {{output}}'
+    add_up = f'python3 -I -S "$TASK_FILES_DIR/merge_counts.py" --n {n} --output {{output}} -- {{input}}'
     return Workload(
         name="top-n-words",
         command=f"{count} --counts {{part}} -- {{input}}" if merge else f"{count} -- {{input}}",

@@ -52,8 +52,8 @@ class Import(NamedTuple):
         return self.module == package or self.module.startswith(f"{package}.")
 
 
-def imports_in(file: str, source: str) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(source)):
+def imports_in(file: str, tree: ast.Module) -> Iterator[Import]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (Import(file, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -68,13 +68,18 @@ def sources() -> dict[str, str]:
 
 
 @cache
+def trees() -> dict[str, ast.Module]:
+    return {file: ast.parse(source) for file, source in sources().items()}
+
+
+@cache
 def imports() -> tuple[Import, ...]:
-    return tuple(found for file, source in sources().items() for found in imports_in(file, source))
+    return tuple(found for file, tree in trees().items() for found in imports_in(file, tree))
 
 
 def test_imports_are_seen_wherever_they_stand() -> None:
     source = "import os.path\ndef f():\n    from a.b import c\n    if x:\n        import d as e\n"
-    assert [found.module for found in imports_in("file", source)] == ["os.path", "a.b.c", "d"]
+    assert [found.module for found in imports_in("file", ast.parse(source))] == ["os.path", "a.b.c", "d"]
 
 
 @pytest.mark.parametrize("package", OURS)
@@ -122,8 +127,8 @@ def test_modules_stay_readable() -> None:
 def test_functions_stay_readable() -> None:
     long = [
         (file, node.name)
-        for file, source in sources().items()
-        for node in ast.walk(ast.parse(source))
+        for file, tree in trees().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
@@ -138,7 +143,5 @@ def test_file_names_say_what_is_in_them() -> None:
 
 
 def test_every_module_says_what_it_is_about() -> None:
-    silent = [
-        file for file, source in sources().items() if source and not ast.get_docstring(ast.parse(source))
-    ]
+    silent = [file for file, tree in trees().items() if tree.body and not ast.get_docstring(tree)]
     assert silent == []

@@ -21,7 +21,7 @@ from azure.identity._constants import EnvironmentVariables
 
 from batch_tasks.settings import Account
 from tests.test_architecture import OURS
-from tests.workloads.media import duration, make_video, needs_ffmpeg
+from tests.workloads.media import durations, make_video, needs_ffmpeg
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -134,7 +134,7 @@ def test_the_commands_for_videos_make_sounds_of_those_in_the_folder(tmp_path: Pa
     make_video(tmp_path / "videos" / "clip.mp4")
     for command in block.lines:
         run(command, environment(), tmp_path)
-    assert duration(tmp_path / "output" / "clip.mp3") == pytest.approx(1.0, abs=0.1)
+    assert durations(tmp_path / "output" / "clip.mp3") == [pytest.approx(1.0, abs=0.1)]
 
 
 def test_the_emulator_signs_in_who_has_the_settings_it_prints_until_ctrl_c() -> None:

@@ -165,7 +165,7 @@ def test_a_task_names_no_file_on_its_command_line() -> None:
     task_id = chosen.tasks[0].task_id
     assert _task(chosen) == {
         "id": task_id,
-        "commandLine": "python3 -I run_files.py",
+        "commandLine": "python3 -I -S run_files.py",
         "resourceFiles": [
             {"httpUrl": "https://in/node/run_files.py?read", "filePath": "run_files.py"},
             {"httpUrl": "https://in/node/count.py?read", "filePath": "count.py"},

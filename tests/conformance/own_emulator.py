@@ -1,40 +1,47 @@
 """An emulator that one test module has to itself, and its control plane."""
 
+import atexit
+import base64
 import json
 import os
+import secrets
 import shlex
-import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from typing import Any
 
 import httpx
 
 from flows.local_stack.emulator import BatchAccount
+from tests.conformance.forked_emulator import serve
 from tests.leaks.session import noted
 from tests.signing import emulator_options
 
 HEADERS = {"X-Batch-Emulator": "1"}
+KEY = base64.b64encode(secrets.token_bytes(64)).decode()
+"""Of all emulators of this process: the fewer secrets there are, the sooner all files are looked through."""
+PROCESSES = get_context("forkserver")
+# All that an emulator imports is there already in the process that it is forked from.
+PROCESSES.set_forkserver_preload([serve.__module__])
 
 
 @contextmanager
 def running(*options: str) -> Iterator[BatchAccount]:
     """An emulator as a process of its own, with these options."""
-    command = [sys.executable, "-m", "batch_emulator", "--port", "0", "--exit-with-stdin"]
-    process = subprocess.Popen(
-        [*command, *emulator_options(), *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    printed, printing = PROCESSES.Pipe(duplex=False)
+    held, holding = PROCESSES.Pipe(duplex=False)
+    arguments = ["--port", "0", "--exit-with-stdin", *emulator_options(), *options]
+    env = {**os.environ, "AZURE_BATCH_ACCESS_KEY": KEY}
+    process = PROCESSES.Process(target=serve, args=(arguments, env, held, printing))
+    process.start()
+    held.close()
+    printing.close()
     try:
-        lines = [shlex.split(process.stdout.readline())[1] for _ in range(3)]
+        with open(printed.fileno(), closefd=False) as stdout:
+            lines = [shlex.split(stdout.readline())[1] for _ in range(3)]
         said = dict(line.split("=", 1) for line in lines)
         yield noted(
             BatchAccount(
@@ -42,15 +49,19 @@ def running(*options: str) -> Iterator[BatchAccount]:
             )
         )
     finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(timeout=20)
+        holding.close()
+        printed.close()
+        process.join(20)
+        assert process.exitcode == 0
+        process.close()
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
-    """Read once: that takes longer than a request."""
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+def _client() -> httpx.Client:
+    """One for all requests: to make it takes longer than they do."""
+    client = httpx.Client(timeout=60)
+    atexit.register(client.close)
+    return client
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class Control:
         """One request, with the header that lets it change something."""
         url = f"{self.endpoint}/_emulator/{path}"
         headers = {**HEADERS, **headers}
-        return httpx.request(method, url, json=body, headers=headers, timeout=60, verify=_trusted())
+        return _client().request(method, url, json=body, headers=headers)
 
     def fault(self, name: str, **members: Any) -> int:
         """Put a fault in force; gives its id."""

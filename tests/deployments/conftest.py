@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -47,15 +48,22 @@ class Prefect:
         )
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """What the server's API answers; asked again, as Prefect's client does, while SQLite is locked."""
+        """What the server's API answers; asked again, as Prefect's client does, while SQLite is locked and
+        where the server leaves a request without an answer, which it does now and then for a minute.
+        """
         deadline = time.monotonic() + PATIENCE
-        while True:
-            answer = httpx.request(method, f"{self.url}/api/{path}", json=body, timeout=60)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                break
+        while (answer := self._answer(method, path, body)) is None:
+            assert time.monotonic() < deadline, f"no answer to {method} {path}"
             time.sleep(0.2)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def _answer(self, method: str, path: str, body: object) -> httpx.Response | None:
+        try:
+            answer = httpx.request(method, f"{self.url}/api/{path}", json=body, timeout=30)
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
 
     def deployment(self, name: str) -> dict[str, Any]:
         """The deployment, as `flow/deployment`."""
@@ -70,7 +78,12 @@ class Prefect:
 
     def start(self, name: str, **parameters: object) -> str:
         """Start a run as the UI does; its id."""
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "enforce_parameter_schema": True}
+        body = {
+            "parameters": parameters,
+            "state": {"type": "SCHEDULED"},
+            "enforce_parameter_schema": True,
+            "idempotency_key": str(uuid4()),
+        }
         run = self.ask("POST", f"deployments/{self.deployment(name)['id']}/create_flow_run", body)
         return str(run["id"])
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.deployments.conftest import COMMANDS, Prefect, until
 from tests.test_readme import ROOT
-from tests.workloads.media import duration, make_video, needs_ffmpeg
+from tests.workloads.media import durations, make_video, needs_ffmpeg
 
 pytestmark = pytest.mark.prefect_server
 
@@ -81,7 +81,7 @@ def test_the_deployment_for_videos_makes_sounds_of_them(prefect: Prefect, tmp_pa
     run = prefect.ended(prefect.start("transcode-media/local", **given))
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     for name, seconds in (("a b.mp3", 1.0), ("c.mp3", 0.6)):
-        assert duration(tmp_path / "out" / name) == pytest.approx(seconds, abs=0.1)
+        assert durations(tmp_path / "out" / name) == [pytest.approx(seconds, abs=0.1)]
 
 
 def test_a_value_out_of_bounds_is_refused_before_there_is_a_run(prefect: Prefect) -> None:

@@ -79,9 +79,10 @@ def test_a_plan_has_a_task_for_each_file(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("words")
     plan = plan_run(top_n_words_workload(5), [str(tmp_path)], RunOptions(output_dir=str(tmp_path / "out")))
+    count = 'python3 -I -S "$TASK_FILES_DIR/top_n_words.py" --n 5 --encoding utf-8'
     assert [file.run.command for file in plan.files] == [
-        'python3 -I "$TASK_FILES_DIR/top_n_words.py" --n 5 --encoding utf-8 --output a_OUTPUT.txt -- a.txt',
-        'python3 -I "$TASK_FILES_DIR/top_n_words.py" --n 5 --encoding utf-8 --output b_OUTPUT.txt -- b.txt',
+        f"{count} --output a_OUTPUT.txt -- a.txt",
+        f"{count} --output b_OUTPUT.txt -- b.txt",
     ]
     assert not (tmp_path / "out").exists()
 

@@ -19,7 +19,7 @@ from batch_tasks.task_options import NodeUrls, task_options
 from batch_tasks.unfinished import TasksFailed
 from flows.pipeline import plan_run
 from flows.run_command import run_command, run_command_workload
-from tests.workloads.media import duration, make_video, needs_ffmpeg
+from tests.workloads.media import durations, make_video, needs_ffmpeg
 
 POOL = PoolOptions(dedicated_nodes=2, task_slots_per_node=4)
 NAMES = [
@@ -92,7 +92,7 @@ def test_gzip_packs_files_of_any_name(on_account: Account, tmp_path: Path) -> No
 def test_a_python_one_liner_sees_exactly_the_original_name(on_account: Account, tmp_path: Path) -> None:
     inputs = folder_of(tmp_path / "in", NAMES)
     line = "import os, sys; open(sys.argv[2], 'wb').write(os.path.basename(os.fsencode(sys.argv[1])))"
-    command = f'python3 -I -c "{line}" {{input}} {{output}} && printf %s "$FILE_NAME" >> {{output}}'
+    command = f'python3 -I -S -c "{line}" {{input}} {{output}} && printf %s "$FILE_NAME" >> {{output}}'
     report = run(inputs, command, ["{name}.seen"], tmp_path, files_per_task=10)
     assert len(report.succeeded) == len(NAMES)
     for name in NAMES:
@@ -110,7 +110,7 @@ def test_ffmpeg_takes_files_of_any_name(on_account: Account, tmp_path: Path) -> 
     assert [file.reason for file in report.failed] == []
     wavs = sorted((tmp_path / "out").rglob("*.wav"))
     assert len(wavs) == len(NAMES)
-    assert duration(wavs[0]) == pytest.approx(0.5, abs=0.1)
+    assert durations(wavs[0]) == [pytest.approx(0.5, abs=0.1)]
 
 
 def test_a_shipped_json_py_shadows_nothing_and_the_environment_is_seen(
@@ -122,7 +122,7 @@ def test_a_shipped_json_py_shadows_nothing_and_the_environment_is_seen(
     script.write_text("import json, os, sys; open(sys.argv[1], 'w').write(os.environ['GREETING'])")
     report = run(
         inputs,
-        'python3 -I "$TASK_FILES_DIR/tool.py" {output}',
+        'python3 -I -S "$TASK_FILES_DIR/tool.py" {output}',
         ["{stem}.out"],
         tmp_path,
         ship=[str(script), str(tmp_path / "json.py")],

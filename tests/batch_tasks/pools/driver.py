@@ -1,10 +1,13 @@
 """A driver that stops within a stage and waits to be killed: the stages of a run as a process."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 from uuid import UUID
 
 from batch_tasks.clean_up import clean_up
@@ -27,14 +30,43 @@ from batch_tasks.workload import Workload
 OFTEN = Rhythm(shortest=0.05, longest=0.1)
 
 
-def drive(
-    account: Account, said: Connection, stop_in: str, kind: str, run: str, folder: str, hours: float
-) -> None:
-    """Run all stages on the files of `folder`, and stop in the stage named once that is said."""
+class Request(NamedTuple):
+    """A run on the files of `folder`, and the stage to stop in."""
+
+    account: Account
+    stop_in: str
+    kind: str
+    run: str
+    folder: str
+    hours: float
+
+
+def drivers(asked: Connection, said: Connection) -> None:
+    """Fork a driver for each request; whoever asks is told its process id, and kills it.
+
+    All that drivers import is imported once, by this process.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        try:
+            request: Request = asked.recv()
+        except EOFError:
+            return
+        if os.fork() == 0:
+            try:
+                said.send(os.getpid())
+                drive(request, said)
+            finally:
+                said.send(None)
+                os._exit(1)
+
+
+def drive(request: Request, said: Connection) -> None:
+    """Run all stages, and stop in the stage named once that is said."""
     one_says_it = threading.Lock()
 
     def reached(stage: str) -> None:
-        if stage == stop_in:
+        if stage == request.stop_in:
             with one_says_it:
                 said.send(stage)
                 time.sleep(3600)
@@ -43,22 +75,22 @@ def drive(
         if progress.phase != "poll-tasks" or progress.running:
             reached(progress.phase)
 
-    named = {"pool_id": f"kept-{run[:8]}"} if kind == "named" else {}
-    pool = PoolOptions.model_validate({"kind": kind, "task_slots_per_node": 2, **named})
-    with signed_in(account), watching(watch):
-        run_stages(planned(run, folder, hours), pool, f"{folder}.out", reached)
+    named = {"pool_id": f"kept-{request.run[:8]}"} if request.kind == "named" else {}
+    pool = PoolOptions.model_validate({"kind": request.kind, "task_slots_per_node": 2, **named})
+    with signed_in(request.account), watching(watch):
+        run_stages(planned(request), pool, f"{request.folder}.out", reached)
 
 
-def planned(run: str, folder: str, hours: float) -> RunPlan:
+def planned(request: Request) -> RunPlan:
     """Work on each file of the folder that may take longer than the run."""
     workload = Workload("killed", "true {input}", ("{stem}.out",), file_minutes=3000)
     now = datetime.now(UTC).replace(microsecond=0)
     return RunPlan(
-        RunNames.of("killed", UUID(run)),
+        RunNames.of("killed", UUID(request.run)),
         workload,
-        plan_tasks(workload, find_inputs([folder])),
+        plan_tasks(workload, find_inputs([request.folder])),
         now,
-        now + timedelta(hours=hours),
+        now + timedelta(hours=request.hours),
     )
 
 

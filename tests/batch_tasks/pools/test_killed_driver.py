@@ -3,11 +3,12 @@
 The emulator's clock is moved by the test, so that hours pass in a moment.
 """
 
+import os
+import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,16 +19,52 @@ from azure.core.exceptions import ResourceNotFoundError
 from batch_tasks.pools.scaling import last_billed
 from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
-from tests.batch_tasks.pools.driver import drive
-from tests.conformance.own_emulator import Control, running
+from tests.batch_tasks.pools.driver import Request, drivers
+from tests.conformance.own_emulator import PROCESSES, Control, running
 from tests.signing import account_of, credential_for
 
 pytestmark = pytest.mark.slow
 
-PROCESSES = get_context("forkserver")
 HOURS = 2.0
 LATER = 120.0
 """Seconds of the emulator's clock between two looks."""
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """The process that forks drivers: what it is asked, and what they say."""
+
+    asking: Connection
+    said: Connection
+
+    def killed(self, request: Request, control: Control, *, moving: bool) -> str:
+        """Kill a driver once it has reached its stage, with the clock moved until then; what it said."""
+        self.asking.send(request)
+        driver: int = self.said.recv()
+        try:
+            while not self.said.poll(0 if moving else None):
+                if control.ask("GET", "state").json()["jobs"]:
+                    control.advance(30)
+            stage: str | None = self.said.recv()
+        finally:
+            os.kill(driver, signal.SIGKILL)
+        assert stage, "the driver ended by itself"
+        return stage
+
+
+@pytest.fixture(scope="module")
+def driven() -> Iterator[Drivers]:
+    """Drivers for the tests of this module."""
+    asked, asking = PROCESSES.Pipe(duplex=False)
+    said, saying = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=drivers, args=(asked, saying))
+    process.start()
+    asked.close()
+    saying.close()
+    yield Drivers(asking, said)
+    asking.close()
+    process.join()
+    said.close()
 
 
 @pytest.fixture
@@ -54,29 +91,24 @@ def stepped(azurite: BlobAccount, lasts: int, tmp_path: Path) -> Iterator[Accoun
     ],
 )
 def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
-    stage: str, kind: str, lasts: int, stepped: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stage: str,
+    kind: str,
+    lasts: int,
+    stepped: Account,
+    driven: Drivers,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(4):
         (folder / f"{number}.txt").write_text("x")
     control, run = Control(stepped.batch_endpoint), uuid4().hex
-    said, saying = PROCESSES.Pipe(duplex=False)
-    # All that the driver imports is there already in the process that it is forked from.
-    PROCESSES.set_forkserver_preload([drive.__module__])
-    driver = PROCESSES.Process(
-        target=drive, args=(stepped, saying, stage, kind, run, str(folder), HOURS), daemon=True
+    killed = driven.killed(
+        Request(stepped, stage, kind, run, str(folder), HOURS),
+        control,
+        moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up"),
     )
-    driver.start()
-    saying.close()
-    try:
-        killed = _killed(
-            driver, said, control, moving=stage in ("poll-tasks", "retrieve-outputs", "clean-up")
-        )
-    finally:
-        driver.kill()
-        driver.join()
-        said.close()
     assert killed == stage
     bound = _bound(stepped, control, run, lasts)
     died = _now(control)
@@ -88,20 +120,6 @@ def test_no_node_bills_longer_than_stated_when_the_driver_is_killed(
         print(
             f"\nkilled in {stage} ({kind}, tasks of {lasts} min): no node after {zero}, stated {bound - died}"
         )
-
-
-def _killed(driver: ForkServerProcess, said: Connection, control: Control, *, moving: bool) -> str:
-    """Kill the driver once it has reached its stage, with the clock moved until then; what it said."""
-    while not said.poll(0 if moving else None):
-        assert driver.is_alive(), "the driver ended by itself"
-        if control.ask("GET", "state").json()["jobs"]:
-            control.advance(30)
-    try:
-        stage: str = said.recv()
-    except EOFError:
-        pytest.fail("the driver ended by itself")
-    driver.kill()
-    return stage
 
 
 def _bound(account: Account, control: Control, run: str, lasts: int) -> datetime:
