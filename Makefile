@@ -31,12 +31,14 @@ help: ## this list
 run: $(ENVIRONMENT) $(AZURITE) $(LARGE_TEXT) ## the top words of the example texts
 	.venv/bin/top-n-words examples/texts $(LARGE_TEXT) --output-dir output
 
-# Long tests go first, each module on one of the processes.
-SHARED := -n 2 --dist loadscope --no-loadscope-reorder
+# Long tests go first, each module on one of the processes; with more of them, while one waits another works.
+PROCESSES := 2
+SHARED = -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 
 test: check $(AZURITE) ## check, then all tests
 	.venv/bin/python -m pytest --durations=8 $(SHARED)
 
+quick: PROCESSES := 3
 quick: $(ENVIRONMENT) $(AZURITE) ## the tests that need no Prefect server, without the slow ones; a minute
 	.venv/bin/python -m pytest -m "not prefect_server and not slow" $(SHARED)
 

@@ -15,8 +15,6 @@ from azure.core.credentials import AzureNamedKeyCredential
 
 from tests.conformance import scene
 
-pytestmark = pytest.mark.slow
-
 COMMAND = [sys.executable, "-m", "batch_emulator"]
 
 

@@ -28,8 +28,6 @@ from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Merge, Workload
 from tests.flows.processes import eventually
 
-pytestmark = pytest.mark.slow
-
 MakePlan = Callable[..., RunPlan]
 POOL = PoolOptions(dedicated_nodes=1, task_slots_per_node=4)
 OFTEN = Rhythm(shortest=0.05, longest=0.2)

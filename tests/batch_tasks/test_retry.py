@@ -25,8 +25,6 @@ from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.signing import account_of
 
-pytestmark = pytest.mark.slow
-
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.02, longest=0.05)
 POOL = PoolOptions(dedicated_nodes=2, task_slots_per_node=4)
@@ -191,6 +189,7 @@ def wasted_by_the_event_log(control: Control) -> dict[str, float]:
     return wasted
 
 
+@pytest.mark.slow
 def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
     azurite: BlobAccount, planned: Callable[..., RunPlan], tmp_path: Path
 ) -> None:

@@ -67,7 +67,6 @@ def test_a_request_is_refused_with_the_services_error_and_nothing_is_done(
     assert batch.list_pools() == []
 
 
-@pytest.mark.slow
 def test_a_fault_for_the_next_requests_is_over_after_them_and_the_sdk_tries_again(
     batch: Batch, control: Control
 ) -> None:

@@ -164,7 +164,6 @@ def without_times(event: dict[str, Any]) -> Any:
     return json.loads(text)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_events_and_another_one_others(tmp_path: Path) -> None:
     one = story("1", tmp_path)
     assert one == story("1", tmp_path)
@@ -172,7 +171,6 @@ def test_the_same_seed_gives_the_same_events_and_another_one_others(tmp_path: Pa
     assert any(event["name"] == "PreemptNode" for event in one)
 
 
-@pytest.mark.slow
 def test_fast_time_takes_an_hour_in_a_second_and_signatures_stay_good() -> None:
     with running("--time-scale", "3600", "--delays", "azure", "--simulate") as account:
         credential = credential_for(account.name, account.key)

@@ -40,7 +40,6 @@ def test_the_local_stack_is_used_on_request_whatever_the_environment_says(in_the
     assert where("local") == "a local stack (Azurite and the Batch emulator)"
 
 
-@pytest.mark.slow
 def test_without_any_account_a_local_stack_runs_for_the_block() -> None:
     said: list[str] = []
     with account_for(None, said.append) as account:

@@ -21,8 +21,6 @@ from flows.local_stack.service import Service, ServiceError
 from tests.flows.processes import descendants_of, eventually, is_running
 from tests.signing import the_certificate
 
-pytestmark = pytest.mark.slow
-
 WELL_KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 

@@ -16,8 +16,6 @@ from tests.leaks.plugin import contents, folders
 from tests.leaks.processes import PROC, ProcessList
 from tests.leaks.session import FAKE_HEADER, FAKE_KEY, FAKE_SIGNATURE, FAKE_TOKEN, FINDER
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 PLANTED = [
     (f"key: {FAKE_KEY}", "an account key"),

@@ -212,7 +212,6 @@ def test_what_an_earlier_try_wrote_is_replaced(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-@pytest.mark.slow
 def test_memory_stays_flat_for_a_large_file_of_many_words(tmp_path: Path) -> None:
     text, table = tmp_path / "large.txt", tmp_path / "table.txt"
     made = run(sys.executable, str(PROJECT / "examples" / "make_large_text.py"), "4", str(text))

@@ -19,8 +19,6 @@ from flows import command_line
 from flows.transcode_media import AudioFormat, transcode_media, transcode_media_workload, vorbis_quality
 from tests.workloads.media import durations, make_sound, make_video, needs_ffmpeg, truncate
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:

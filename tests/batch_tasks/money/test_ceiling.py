@@ -30,8 +30,6 @@ from batch_tasks.workload import Workload
 from tests.conformance import scene
 from tests.flows.processes import eventually
 
-pytestmark = pytest.mark.slow
-
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 DEAR = PriceTable(
     date=date(2026, 1, 1),
@@ -42,6 +40,7 @@ DEAR = PriceTable(
 )
 
 
+@pytest.mark.slow
 def test_the_ceiling_stops_a_run_and_what_is_done_is_kept(
     account: Account, make_plan: Callable[..., RunPlan], tmp_path: Path
 ) -> None:

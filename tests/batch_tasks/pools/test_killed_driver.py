@@ -23,8 +23,6 @@ from tests.batch_tasks.pools.driver import Request, drivers
 from tests.conformance.own_emulator import PROCESSES, Control, running
 from tests.signing import account_of, credential_for
 
-pytestmark = pytest.mark.slow
-
 HOURS = 2.0
 LATER = 120.0
 """Seconds of the emulator's clock between two looks."""
