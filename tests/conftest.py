@@ -49,6 +49,8 @@ SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
 OWN_PREFECT = {"deployments", "teardown"}
 """Folders of tests whose modules share a Prefect server and a worker of their own."""
+PROGRAMS = {"node", "workloads"}
+"""Folders of tests that start programs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,11 +102,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def _cost(item: pytest.Item) -> int:
-    if item.path.relative_to(Path(__file__).parent).parts[0] in OWN_PREFECT:
-        return 3
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in OWN_PREFECT:
+        return 4
     if item.get_closest_marker("prefect_server"):
+        return 3
+    if item.get_closest_marker("slow"):
         return 2
-    return 1 if _fixtures(item) & SERVERS else 0
+    return 1 if folder in PROGRAMS or _fixtures(item) & SERVERS else 0
 
 
 def _signs_in(item: pytest.Item) -> bool:

@@ -31,7 +31,7 @@ from tests.signing import account_of
 pytestmark = pytest.mark.slow
 
 MakePlan = Callable[..., RunPlan]
-OFTEN = Rhythm(shortest=0.05, longest=0.2)
+OFTEN = Rhythm(shortest=0.1, longest=0.3)
 LIMITS = Limits(
     settle=1.0,
     replacement=9.0,

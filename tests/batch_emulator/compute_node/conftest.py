@@ -1,8 +1,5 @@
 """A real blob store for the transfers, and a node in a temporary directory."""
 
-import socket
-import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +16,7 @@ from azure.storage.blob import (
 
 from batch_emulator.compute_node.directories import NodeDirectories
 from batch_emulator.compute_node.environment import ComputeNode
-
-ACCOUNT = "devstoreaccount1"
-# The key is Azurite's own, the same for everybody.
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-AZURITE = Path(__file__).parents[3] / "node_modules" / ".bin" / "azurite-blob"
+from flows.local_stack.azurite import BlobAccount
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,9 @@ class Container:
     def with_sas(self, permissions: str, *, hours: float = 1) -> str:
         """Its URL with a SAS of these permissions, such as "rl"."""
         sas = generate_container_sas(
-            ACCOUNT,
+            str(self.service.account_name),
             str(self.client.container_name),
-            account_key=KEY,
+            account_key=self.service.credential.account_key,
             permission=ContainerSasPermissions.from_string(permissions),
             expiry=datetime.now(UTC) + timedelta(hours=hours),
         )
@@ -66,31 +59,9 @@ class Container:
 
 
 @pytest.fixture(scope="session")
-def blob_service() -> Iterator[BlobServiceClient]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = "--silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --blobHost 127.0.0.1"
-    azurite = subprocess.Popen([str(AZURITE), *options.split(), "--blobPort", str(port)])
-    try:
-        _wait_until_it_listens(azurite, port)
-        with BlobServiceClient(f"http://127.0.0.1:{port}/{ACCOUNT}", credential=KEY) as service:
-            yield service
-    finally:
-        azurite.terminate()
-        azurite.wait()
-
-
-def _wait_until_it_listens(azurite: "subprocess.Popen[bytes]", port: int) -> None:
-    for _ in range(600):
-        assert azurite.poll() is None, "Azurite has ended"
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError("Azurite does not listen")
+def blob_service(azurite: BlobAccount) -> Iterator[BlobServiceClient]:
+    with BlobServiceClient(azurite.endpoint, credential=azurite.key) as service:
+        yield service
 
 
 @pytest.fixture

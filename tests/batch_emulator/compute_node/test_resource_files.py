@@ -252,6 +252,7 @@ def test_no_log_line_holds_a_sas(
     assert "sig" not in caplog.text
 
 
+@pytest.mark.keys
 def test_the_token_of_an_identity_does_not_go_over_plain_http(container: Container, tmp_path: Path) -> None:
     async def run(url: str) -> Failure | None:
         file = {"httpUrl": url, "filePath": "file", "identityReference": {"resourceId": "/X"}}
