@@ -24,6 +24,9 @@ from batch_tasks.pre_flight.requests import signatures, size_of_requests
 from batch_tasks.report import RunReport
 from batch_tasks.stage import log
 
+ASKED_FOR = "asked_for"
+"""The attribute of a log record: whether somebody wanted to hear this, and nothing but this."""
+
 
 def pre_flight(plan: RunPlan, pool: PoolOptions, *, asked_for: bool = False) -> PriceTable:
     """Refuse a run that cannot go well, before it makes anything; what is merely worth knowing is logged, and
@@ -38,7 +41,7 @@ def pre_flight(plan: RunPlan, pool: PoolOptions, *, asked_for: bool = False) -> 
         prices, costs = priced(plan, pool)
         found.add(costs)
     for note in [*found.notes, *(found.not_compared if asked_for else ())]:
-        log().info(note)
+        log().info(note, extra={ASKED_FOR: asked_for})
     if found.problems:
         raise PreFlightFailed(found.problems)
     return prices

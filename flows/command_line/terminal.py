@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from batch_tasks.pre_flight import ASKED_FOR
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import FileReport, RunReport
 from flows.run_log import FAILED
@@ -94,7 +95,9 @@ def printable(text: str) -> str:
 
 @contextmanager
 def progress_shown() -> Iterator[None]:
-    """While the block runs, Prefect's warnings appear as single lines and, on a terminal, phases as bars."""
+    """While the block runs, Prefect's warnings and what a check found appear as single lines and, on a
+    terminal, phases as bars.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<16}"),
@@ -104,9 +107,9 @@ def progress_shown() -> Iterator[None]:
         TextColumn("{task.fields[detail]}"),
     )
     setup_logging()  # now, since it would take our handler away later
-    warnings = _Warnings(console)
+    lines = _Lines(console)
     logger = logging.getLogger("prefect")
-    logger.addHandler(warnings)
+    logger.addHandler(lines)
     try:
         with (
             Bars(*columns, console=console, disable=not console.is_terminal) as bars,
@@ -114,7 +117,7 @@ def progress_shown() -> Iterator[None]:
         ):
             yield
     finally:
-        logger.removeHandler(warnings)
+        logger.removeHandler(lines)
 
 
 class _Phases:
@@ -137,17 +140,23 @@ class _Phases:
             self._bars.update(self._ids[phase], completed=ended, detail=_detail(progress))
 
 
-class _Warnings(logging.Handler):
-    """Warnings as lines; without those on how the run ended, which the command tells itself."""
+class _Lines(logging.Handler):
+    """Warnings and what was asked for, as lines; without how the run ended, which the command says itself."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if not record.exc_info and not message.startswith(("Finished in state", "Crash detected", FAILED)):
-            self._console.print(printable(message), style="yellow", markup=False, highlight=False)
+        asked_for = getattr(record, ASKED_FOR, False)
+        if not asked_for and (record.levelno < logging.WARNING or record.exc_info):
+            return
+        if not message.startswith(("Finished in state", "Crash detected", FAILED)):
+            style = "" if asked_for else "yellow"
+            self._console.print(
+                printable(message), style=style, markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def _detail(progress: Progress) -> str:

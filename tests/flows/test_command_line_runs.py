@@ -105,6 +105,18 @@ def test_a_failing_file_fails_the_run_alone_and_is_told_with_its_reason(
     assert "Traceback" not in captured.err
 
 
+def test_a_check_says_what_a_run_can_cost_and_makes_nothing(
+    account: Account, prefect_server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("word")
+    assert top_n_words([str(tmp_path / "a.txt"), "--check", "--output-dir", str(tmp_path / "out")]) == 0
+    captured = capsys.readouterr()
+    assert "only checked: nothing was made" in captured.out
+    assert re.search(r"^Estimated cost of nodes: .* by prices of .*\.$", captured.err, re.M)
+    assert re.search(r"^Quotas were not compared\. .*\.$", captured.err, re.M)
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_hundred_files_at_once(account: Account, prefect_server: str, tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"{number}.txt").write_text(f"{number} {number} word")
