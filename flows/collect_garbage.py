@@ -66,7 +66,7 @@ RetryHours = Annotated[
     parameter(
         "Hours for a retry",
         "The containers of a run that was killed stay for so long: its retry finds in them what is done. Its "
-        "pool and its job go at once.",
+        "pool and its job go at once. With 0 the containers do too.",
         ge=0,
     ),
 ]
@@ -80,7 +80,7 @@ def collect_garbage(
     dry_run: DryRun = False,
     silent_minutes: SilentMinutes = 15.0,
     grace_hours: GraceHours = 1.0,
-    retry_hours: RetryHours = 24.0,
+    retry_hours: RetryHours = 0.0,
     reason: Reason = "",
 ) -> list[Row]:
     """Delete pools, jobs and containers of runs that ended without cleaning up.

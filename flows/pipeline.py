@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,10 +44,10 @@ from batch_tasks.verified_outputs import VerifiedOutputs
 from batch_tasks.workload import Workload
 from flows import attempt, run_events
 from flows.account import account_for
+from flows.interruptions import interruptions_come_through, uninterrupted
 from flows.run_history import run_history, tag_alone, told_if_refused
 from flows.run_log import tell_errors_in_sentences
 
-_POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 WAIT_FOR_POOL_REQUEST, SEND_WITHIN = 4.0, 2.0
 """Seconds; of the 30 that Prefect grants a cancelled run for everything."""
 
@@ -101,6 +100,7 @@ def _run_planned(plan: RunPlan, options: RunOptions, prices: PriceTable) -> RunR
         billed(plan, options.pool, prices, folder) as bill,
         open_run() as closing,
         _cleaned_up(plan.names, options.deleted, closing) as in_the_background,
+        interruptions_come_through(),
     ):
         earlier = find_earlier_work(plan, options.output_dir)
         bill.begin(earlier.began)
@@ -238,24 +238,6 @@ def _clean_up(names: RunNames, policy: CleanUpPolicy) -> None:
         run_events.clean_up_failed(names, str(failed), run_events.RUN)
         raise
     run_events.cleaned_up(names, deleted, run_events.RUN)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Within the block nothing ends this process politely: a second signal, or the flow's timeout (SIGALRM),
-    must not leave clean-up half done.
-
-    Prefect kills a cancelled run 30 s after its first SIGTERM (measured), so what is within must be quick.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _POLITE}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _output_problems(options: RunOptions) -> list[str]:

@@ -162,7 +162,7 @@ def collect_garbage(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--retry-hours",
         metavar="N",
-        help="how long the containers of a run that was killed stay for its retry (default: 24)",
+        help="how long the containers of a run that was killed stay for its retry (default: 0)",
     )
     parser.add_argument("--verbose", action="store_true", help="show the log of the run")
     options = parser.parse_args(arguments)

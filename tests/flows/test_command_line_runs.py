@@ -236,7 +236,7 @@ def test_ctrl_c_in_a_terminal_ends_everything_that_the_command_started(tmp_path:
         assert len(processes) >= 3  # Azurite, the emulator, the Prefect server
         os.killpg(command.pid, signal.SIGINT)
         _, told = command.communicate()
-    assert command.returncode == 130
+    assert command.returncode == 130, told
     assert "Interrupted" in told
     eventually(lambda: not any(map(is_running, processes)), "every process ends")
     assert not [path.name for path in tmp_path.iterdir() if path.is_dir() and path.name != "out"]

@@ -12,11 +12,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
-from prefect import flow, get_client, runtime
+from prefect import Task, flow, get_client, runtime, task_engine
 from prefect._internal.concurrency.cancellation import CancelledError
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.concurrency._leases import maintain_concurrency_lease
+from prefect.exceptions import TerminationSignal
 from prefect.states import AwaitingRetry, Crashed, Pending, Running
 
 from batch_tasks import clean_up
@@ -29,9 +30,11 @@ from batch_tasks.patience import CLEANING
 from batch_tasks.progress import Progress, watching
 from batch_tasks.report import RunReport
 from batch_tasks.settings import Account
+from batch_tasks.submit_tasks import submit_tasks
 from batch_tasks.unfinished import TasksFailed
 from batch_tasks.workload import Workload
 from flows import attempt, run_events, sender
+from flows.interruptions import interruptions_come_through
 from flows.pipeline import SEND_WITHIN, WAIT_FOR_POOL_REQUEST, run_workload
 from flows.top_n_words import top_n_words
 from tests.flows.events import events_of
@@ -243,3 +246,42 @@ def test_ctrl_c_in_any_stage_leaves_nothing(
         run_it(workload, inputs, RunOptions(**options))
     assert interrupted.is_set()
     assert left_behind("interrupted") == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_signal_while_prefect_begins_a_task_run_ends_the_run_as_any_other(
+    kind: type[BaseException],
+    tmp_path: Path,
+    left_behind: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Prefect then fails for want of that task run."""
+    begins = task_engine._create_task_run_locally
+
+    def signal_comes(task: Task[..., Any], **more: Any) -> Any:
+        if task.name == submit_tasks.name:
+            raise kind
+        return begins(task, **more)
+
+    monkeypatch.setattr(task_engine, "_create_task_run_locally", signal_comes)
+    workload = Workload(name="interrupted", command="cp {input} {output}", outputs=("{stem}.copy",))
+    inputs = files_in(tmp_path / "in", {"a.txt": "x"})
+    with pytest.raises(kind):
+        run_it(workload, inputs, RunOptions(output_dir=str(tmp_path / "out")))
+    assert left_behind("interrupted") == []
+
+
+@pytest.mark.parametrize("signalled", [KeyboardInterrupt(), SystemExit(143), TerminationSignal(15)])
+def test_what_breaks_because_of_a_signal_gives_way_to_it(signalled: BaseException) -> None:
+    broken, told = ValueError("Task run is not set"), RuntimeError("cannot go on")
+    broken.__context__, told.__context__ = signalled, broken
+    with pytest.raises(type(signalled)) as raised, interruptions_come_through():
+        raise told
+    assert raised.value is signalled
+
+
+def test_what_breaks_by_itself_is_no_interruption() -> None:
+    error = ValueError("wrong")
+    error.__context__ = OSError()
+    with pytest.raises(ValueError, match="wrong"), interruptions_come_through():
+        raise error

@@ -6,8 +6,9 @@ of `collect-garbage` empties the account. Living runs, kept outputs and what is 
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -24,13 +25,12 @@ from tests.teardown.waiting import ROOT, until
 pytestmark = [pytest.mark.prefect_server, pytest.mark.matrix, pytest.mark.timeout(900)]
 
 
-def collected(scene: Scene, *, dry_run: bool = False, retry_hours: float = 0.0) -> Counter[str]:
+def collected(scene: Scene, *, dry_run: bool = False, **more: float) -> Counter[str]:
     """One pass of collect-garbage; how many things of each kind it deleted."""
     # This process has no heartbeats to wait for at its end.
     with using(scene.api_url), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        rows = collect_garbage(
-            dry_run=dry_run, silent_minutes=SILENCE / 60, retry_hours=retry_hours, reason="a test"
-        )
+        one_pass = cast("Callable[..., list[dict[str, str]]]", collect_garbage)
+        rows = one_pass(dry_run=dry_run, silent_minutes=SILENCE / 60, reason="a test", **more)
     return Counter(row["what"].split()[0] for row in rows if row["action"] == "deleted")
 
 
@@ -61,7 +61,7 @@ def test_a_pass_leaves_what_a_retry_needs_and_one_without_empties_the_account_of
         how: (states[how], str(one.left), str(first[how]), str(len(one.run.left())))
         for how, one in dead.items()
     }
-    heads = ("how it died", "its state", "things it left", "after one pass", "with --retry-hours 0")
+    heads = ("how it died", "its state", "things it left", "with retry_hours=24", "by default")
     table.show(capsys, "What collect-garbage finds", heads, rows)
     assert scene.names() == before - theirs
     assert bystanders.foreign <= before - theirs
