@@ -115,9 +115,9 @@ def test_what_is_no_filter_is_refused_with_its_place(text: str, position: int, s
 @pytest.mark.parametrize(
     "text",
     [
-        "(" * 20_000 + "state eq 'completed'" + ")" * 20_000,
-        "not " * 20_000 + "state eq 'completed'",
-        " and ".join(["state eq 'completed'"] * 10_000),
+        "(" * 100_000 + "state eq 'completed'" + ")" * 100_000,
+        "not " * 100_000 + "state eq 'completed'",
+        " and ".join(["state eq 'completed'"] * 20_000),
     ],
 )
 def test_no_depth_exhausts_the_stack(text: str) -> None:

@@ -35,7 +35,7 @@ from tests.signing import account_of
 pytestmark = pytest.mark.slow
 
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
-FILES = 24
+FILES = 40
 MANY = 250
 BY_NODES = "*sig=*"
 """Requests by signed URLs, which are the nodes' own to repeat."""

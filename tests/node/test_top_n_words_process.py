@@ -217,8 +217,8 @@ def test_memory_stays_flat_for_a_large_file_of_many_words(tmp_path: Path) -> Non
     made = run(sys.executable, str(PROJECT / "examples" / "make_large_text.py"), "4", str(text))
     assert (made.returncode, made.stderr) == (0, "")
     rare = "".join(f"rare{number}\n" for number in range(200_000))
-    text.write_bytes((text.read_bytes() + rare.encode()) * 6)
-    assert text.stat().st_size > 35_000_000
+    text.write_bytes((text.read_bytes() + rare.encode()) * 10)
+    assert text.stat().st_size > 60_000_000
     counts = tmp_path / "counts"
     command = [sys.executable, "-I", "-S", SCRIPT, str(text), "--output", str(table), "--counts", str(counts)]
     done = run(sys.executable, "-c", PEAK, *command)

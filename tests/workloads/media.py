@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.local_stack.programs import shipped
-
-FFMPEG = shutil.which("ffmpeg") or shipped("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(
-    not FFMPEG, reason="ffmpeg is not on this machine: apt-get install ffmpeg, or `make ffmpeg`"
+    not shutil.which("ffmpeg"), reason="ffmpeg is not on this machine: apt-get install ffmpeg"
 )
 
 
@@ -20,7 +17,7 @@ def make_video(path: Path, seconds: float = 1.0, *, sound: bool = True) -> None:
     """A small video; a picture that moves, and a tone."""
     picture = ["-f", "lavfi", "-i", f"testsrc=size=64x48:rate=10:duration={seconds}"]
     tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if sound else []
-    command = [FFMPEG or "ffmpeg", "-nostdin", "-loglevel", "error", "-y", *picture, *tone]
+    command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *picture, *tone]
     made = path.with_name("made.mp4")
     subprocess.run([*command, "-pix_fmt", "yuv420p", str(made)], check=True, capture_output=True)
     made.rename(path)
@@ -29,7 +26,7 @@ def make_video(path: Path, seconds: float = 1.0, *, sound: bool = True) -> None:
 def make_sound(path: Path, sample_rate: int, layout: str) -> None:
     """A second of a tone in this channel layout."""
     tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration=1:sample_rate={sample_rate}"]
-    command = [FFMPEG or "ffmpeg", "-nostdin", "-loglevel", "error", *tone]
+    command = ["ffmpeg", "-nostdin", "-loglevel", "error", *tone]
     shaped = ["-filter:a", f"aformat=channel_layouts={layout}", str(path)]
     subprocess.run([*command, *shaped], check=True, capture_output=True)
 
@@ -38,7 +35,7 @@ def durations(*paths: Path) -> list[float]:
     """How many seconds each of some media files plays."""
     inputs = [word for path in paths for word in ("-i", f"file:{path}")]
     # Without an output it tells of its inputs, and fails.
-    said = subprocess.run([FFMPEG or "ffmpeg", *inputs], check=False, capture_output=True, text=True)
+    said = subprocess.run(["ffmpeg", *inputs], check=False, capture_output=True, text=True)
     found = re.findall(r"^  Duration: (\d+):(\d+):([\d.]+)", said.stderr, re.MULTILINE)
     assert len(found) == len(paths), said.stderr
     return [int(hours) * 3600 + int(minutes) * 60 + float(seconds) for hours, minutes, seconds in found]

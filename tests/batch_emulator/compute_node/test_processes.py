@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_run_is_a_failed_launch(
 def test_too_long_arguments_are_a_failed_launch(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         with pytest.raises(LaunchFailed) as refused:
-            await bench.start("true", "x" * 3_000_000)
+            await bench.start("true", "x" * 10_000_000)
         assert refused.value.failure.code == "CommandLaunchFailed"
         assert await bench.run("true") == 0
 

@@ -6,6 +6,7 @@ The emulator's clock is moved by the test, so that hours pass in a moment.
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
@@ -21,6 +22,7 @@ from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
 from tests.batch_tasks.pools.driver import Request, drivers
 from tests.conformance.own_emulator import PROCESSES, Control, running
+from tests.flows.processes import eventually, is_running
 from tests.signing import account_of, credential_for
 
 HOURS = 2.0
@@ -45,7 +47,9 @@ class Drivers:
                     control.advance(30)
             stage: str | None = self.said.recv()
         finally:
-            os.kill(driver, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(driver, signal.SIGKILL)
+            eventually(lambda: not is_running(driver), "the driver is gone")
         assert stage, "the driver ended by itself"
         return stage
 
