@@ -36,14 +36,16 @@ os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 from batch_tasks.clients import signing_in_with  # noqa: E402
 from batch_tasks.settings import Account  # noqa: E402
 from flows.local_stack import without_azure  # noqa: E402
-from flows.local_stack.azurite import BlobAccount, running_azurite  # noqa: E402
-from flows.local_stack.emulator import BatchAccount, running_emulator  # noqa: E402
+from flows.local_stack.azurite import BlobAccount  # noqa: E402
+from flows.local_stack.emulator import BatchAccount  # noqa: E402
 from flows.local_stack.prefect_server import running_prefect_server, using  # noqa: E402
 from flows.local_stack.programs import with_programs  # noqa: E402
+from tests.conformance.own_emulator import running  # noqa: E402
 from tests.leaks.plugin import SecretsScan  # noqa: E402
-from tests.leaks.session import FINDER, noted  # noqa: E402
+from tests.leaks.session import FINDER  # noqa: E402
 from tests.signing import account_of, by_token, emulator_options, environment_of, the_certificate  # noqa: E402
-from tests.tokens import UnsignedTokens, azurite_with_tokens, certificate  # noqa: E402
+from tests.storage import SharedAzurite, blob_account, shared_certificate  # noqa: E402
+from tests.tokens import Certificate, UnsignedTokens, certificate  # noqa: E402
 
 SERVERS = {"azurite", "emulator", "account", "token_account"}
 PREFECT = "prefect_server"
@@ -62,9 +64,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """At the end of the session no secret of it may be readable anywhere."""
     config.pluginmanager.register(SecretsScan(config, FINDER))
+    config.pluginmanager.register(SharedAzurite(config))
     if config.getoption("--by-token"):
         tokens = ExitStack()
-        tokens.enter_context(by_token())
+        tokens.enter_context(by_token(shared_certificate(config)))
         config.add_cleanup(tokens.close)
 
 
@@ -82,7 +85,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """From here on there is garbage."""
+    """From here on there is garbage; all that is there stays."""
+    gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
@@ -122,21 +126,17 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def azurite() -> Iterator[BlobAccount]:
+def azurite(pytestconfig: pytest.Config) -> Iterator[BlobAccount]:
     """A storage account in Azurite, kept in memory."""
-    if certificate := the_certificate():
-        with azurite_with_tokens(*certificate) as account:
-            yield account
-        return
-    with running_azurite(without_azure(os.environ)) as starting:
-        yield noted(starting.account())
+    with blob_account(pytestconfig, the_certificate()) as account:
+        yield account
 
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[BatchAccount]:
     """A Batch account in the emulator, which runs as a process of its own."""
-    with running_emulator(with_programs(without_azure(os.environ)), *emulator_options()) as starting:
-        yield noted(starting.account())
+    with running(env=with_programs(without_azure(os.environ))) as account:
+        yield account
 
 
 @pytest.fixture(scope="session")
@@ -146,24 +146,28 @@ def account(azurite: BlobAccount, emulator: BatchAccount) -> Account:
 
 
 @pytest.fixture(scope="session")
-def loopback_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The files of a certificate for loopback and of its key."""
-    return the_certificate() or certificate(tmp_path_factory.mktemp("tls"))
+def loopback_certificate(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Certificate:
+    """A certificate for loopback."""
+    there = the_certificate() or shared_certificate(pytestconfig)
+    return there or certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
-def token_emulator(loopback_certificate: tuple[Path, Path]) -> Iterator[BatchAccount]:
+def token_emulator(loopback_certificate: Certificate) -> Iterator[BatchAccount]:
     """A Batch account in an emulator that takes bearer tokens over https; its nodes trust the certificate."""
-    chain, private = loopback_certificate
-    env = {**without_azure(os.environ), "SSL_CERT_FILE": str(chain)}
-    with running_emulator(with_programs(env), *emulator_options((chain, private))) as starting:
-        yield noted(starting.account())
+    env = {**without_azure(os.environ), "SSL_CERT_FILE": str(loopback_certificate[0])}
+    with running(*emulator_options(loopback_certificate), env=with_programs(env)) as account:
+        yield account
 
 
 @pytest.fixture(scope="session")
-def token_account(loopback_certificate: tuple[Path, Path], token_emulator: BatchAccount) -> Iterator[Account]:
+def token_account(
+    pytestconfig: pytest.Config, loopback_certificate: Certificate, token_emulator: BatchAccount
+) -> Iterator[Account]:
     """An account without any key, at emulators over https: only bearer tokens let in."""
-    with azurite_with_tokens(*loopback_certificate) as blobs:
+    with blob_account(pytestconfig, loopback_certificate) as blobs:
         yield Account(
             batch_endpoint=token_emulator.endpoint,
             batch_account=token_emulator.name,
@@ -174,7 +178,7 @@ def token_account(loopback_certificate: tuple[Path, Path], token_emulator: Batch
 
 @pytest.fixture
 def signed_in_by_token(
-    loopback_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    loopback_certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[UnsignedTokens]:
     """Accounts without a key sign in by tokens that nobody signed; the SDKs trust the certificate."""
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):

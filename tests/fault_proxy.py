@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from tests.signing import Certificate, connecting, listening
+from tests.signing import connecting, listening
+from tests.tokens import Certificate
 
 Headers = Sequence[tuple[str, str]]
 _SET_HERE = {"connection", "keep-alive", "transfer-encoding", "content-length"}

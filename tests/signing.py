@@ -26,10 +26,7 @@ from batch_tasks.clients import entra_credential
 from batch_tasks.settings import Account
 from flows.local_stack.azurite import BlobAccount
 from flows.local_stack.emulator import BatchAccount
-from tests.tokens import IDENTITY, RESOURCES, UnsignedTokens, certificate
-
-Certificate = tuple[Path, Path]
-"""The files of a certificate and of its key."""
+from tests.tokens import IDENTITY, RESOURCES, Certificate, UnsignedTokens, certificate
 
 
 @dataclass
@@ -43,10 +40,10 @@ _SESSION = _Session()
 
 
 @contextmanager
-def by_token() -> Iterator[None]:
+def by_token(shared: Certificate | None) -> Iterator[None]:
     """Within the block every account that tests make is signed in to by token."""
     with tempfile.TemporaryDirectory(prefix="tls-") as folder, _managed_identity() as identity:
-        _SESSION.certificate = chain, _ = certificate(Path(folder))
+        _SESSION.certificate = chain, _ = shared or certificate(Path(folder))
         # The SDKs, httpx and the nodes trust the certificate.
         os.environ.update(identity, REQUESTS_CA_BUNDLE=str(chain), SSL_CERT_FILE=str(chain))
         yield

@@ -6,12 +6,8 @@ token may do something is not decided here: emulators have no roles.
 
 import datetime as dt
 import json
-import os
-import re
 import time
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from base64 import urlsafe_b64encode
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,9 +18,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from flows.local_stack import without_azure
-from flows.local_stack.azurite import ACCOUNT_NAME, BlobAccount, azurite_script, command, node_executable
-from flows.local_stack.service import Service
 from tests.leaks.session import FINDER
 
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -41,6 +34,9 @@ IDENTITY = (
     "Microsoft.ManagedIdentity/userAssignedIdentities/nodes"
 )
 """The one that exists for `token_emulator`."""
+
+Certificate = tuple[Path, Path]
+"""The files of a certificate and of its key."""
 
 
 class UnsignedTokens:
@@ -84,7 +80,7 @@ class UnsignedTokens:
         ).encode()
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path) -> Certificate:
     """A certificate for loopback that is its own authority, and its key, both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
@@ -105,18 +101,3 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         )
     )
     return chain, private
-
-
-@contextmanager
-def azurite_with_tokens(chain: Path, private: Path) -> Iterator[BlobAccount]:
-    """The account of Azurite over https. Its key works too, for those that tokens do not let in."""
-    key = b64encode(os.urandom(48)).decode()
-    FINDER.knows(key, "the key of Azurite over https")
-    env = {**without_azure(os.environ), "AZURITE_ACCOUNTS": f"{ACCOUNT_NAME}:{key}"}
-    line = [
-        *command(node_executable(), azurite_script()),
-        *("--oauth", "basic", "--cert", str(chain), "--key", str(private)),
-    ]
-    listens = re.compile(r"successfully listens on (https://\S+)")
-    with Service("Azurite", line, env=env) as service:
-        yield BlobAccount(f"{service.announced(listens.search)[1]}/{ACCOUNT_NAME}", ACCOUNT_NAME, key)

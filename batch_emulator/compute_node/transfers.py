@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 
@@ -27,6 +27,7 @@ from batch_emulator.compute_node.storage_answers import (
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from hashlib import _Hash
+    from ssl import SSLContext
 
     import httpx
 
@@ -91,7 +92,16 @@ def _open_client(patience: float) -> "httpx.AsyncClient":
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     limits = httpx.Limits(max_connections=2 * AT_ONCE, max_keepalive_connections=2 * AT_ONCE)
-    return httpx.AsyncClient(timeout=httpx.Timeout(patience, connect=10.0, pool=None), limits=limits)
+    timeout = httpx.Timeout(patience, connect=10.0, pool=None)
+    return httpx.AsyncClient(timeout=timeout, limits=limits, verify=_trusted())
+
+
+@cache
+def _trusted() -> "SSLContext":
+    """The certificates that this machine trusts; to read them takes longer than many a transfer."""
+    import httpx  # noqa: PLC0415
+
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)

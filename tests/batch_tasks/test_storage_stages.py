@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
@@ -26,6 +25,7 @@ from batch_tasks.retrieve_outputs import partial_file, retrieve_outputs
 from batch_tasks.settings import Account
 from batch_tasks.upload_inputs import stored_blobs, upload_inputs
 from batch_tasks.workload import Workload
+from tests.web import client
 
 pytestmark = pytest.mark.usefixtures("storage")
 MakePlan = Callable[..., RunPlan]
@@ -130,26 +130,26 @@ class TestSignedUrls:
         put(plan, "other", b"two")
         until = datetime.now(UTC) + SOON
         url = read_blob_url(plan.names.output_container, "outputs/a %23#?é", until)
-        assert httpx.get(url).content == b"one"
-        assert httpx.put(url, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 403
+        assert client().get(url).content == b"one"
+        assert client().put(url, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 403
         path, _, signature = url.partition("?")
         other = path.rsplit("/outputs/", 1)[0] + "/other"
-        assert httpx.get(f"{other}?{signature}").status_code == 403
+        assert client().get(f"{other}?{signature}").status_code == 403
 
     def test_a_write_url_writes_and_can_neither_read_nor_list_nor_delete(self, plan: RunPlan) -> None:
         container, _, signature = write_container_url(
             plan.names.output_container, datetime.now(UTC) + SOON
         ).partition("?")
         blob = f"{container}/new?{signature}"
-        assert httpx.put(blob, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 201
-        assert httpx.get(blob).status_code == 403
-        assert httpx.delete(blob).status_code == 403
-        assert httpx.get(f"{container}?restype=container&comp=list&{signature}").status_code == 403
+        assert client().put(blob, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 201
+        assert client().get(blob).status_code == 403
+        assert client().delete(blob).status_code == 403
+        assert client().get(f"{container}?restype=container&comp=list&{signature}").status_code == 403
 
     def test_a_url_ends_when_it_should(self, plan: RunPlan) -> None:
         put(plan, "a", b"one")
         url = read_blob_url(plan.names.output_container, "a", datetime.now(UTC) - timedelta(minutes=1))
-        assert httpx.get(url).status_code == 403
+        assert client().get(url).status_code == 403
 
     def test_entra_id_cannot_sign_for_more_than_seven_days(self) -> None:
         account = Account(

@@ -4,6 +4,8 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
+import httpx  # noqa: F401
+
 import batch_emulator.app
 import batch_emulator.handlers.management
 import batch_emulator.server  # noqa: F401

@@ -1,21 +1,20 @@
 """An emulator that one test module has to itself, and its control plane."""
 
-import atexit
 import base64
 import json
 import os
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
 import httpx
 
 from flows.local_stack.emulator import BatchAccount
+from tests import web
 from tests.conformance.forked_emulator import serve
 from tests.leaks.session import noted
 from tests.signing import emulator_options
@@ -29,13 +28,13 @@ PROCESSES.set_forkserver_preload([serve.__module__])
 
 
 @contextmanager
-def running(*options: str) -> Iterator[BatchAccount]:
+def running(*options: str, env: Mapping[str, str] = os.environ) -> Iterator[BatchAccount]:
     """An emulator as a process of its own, with these options."""
     printed, printing = PROCESSES.Pipe(duplex=False)
     held, holding = PROCESSES.Pipe(duplex=False)
     arguments = ["--port", "0", "--exit-with-stdin", *emulator_options(), *options]
-    env = {**os.environ, "AZURE_BATCH_ACCESS_KEY": KEY}
-    process = PROCESSES.Process(target=serve, args=(arguments, env, held, printing))
+    with_key = {**env, "AZURE_BATCH_ACCESS_KEY": KEY}
+    process = PROCESSES.Process(target=serve, args=(arguments, with_key, held, printing))
     process.start()
     held.close()
     printing.close()
@@ -56,14 +55,6 @@ def running(*options: str) -> Iterator[BatchAccount]:
         process.close()
 
 
-@cache
-def _client() -> httpx.Client:
-    """One for all requests: to make it takes longer than they do."""
-    client = httpx.Client(timeout=60)
-    atexit.register(client.close)
-    return client
-
-
 @dataclass(frozen=True)
 class Control:
     """The control plane of an emulator."""
@@ -74,7 +65,7 @@ class Control:
         """One request, with the header that lets it change something."""
         url = f"{self.endpoint}/_emulator/{path}"
         headers = {**HEADERS, **headers}
-        return _client().request(method, url, json=body, headers=headers)
+        return web.client().request(method, url, json=body, headers=headers)
 
     def fault(self, name: str, **members: Any) -> int:
         """Put a fault in force; gives its id."""

@@ -4,11 +4,11 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from tests import web
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
 
@@ -69,7 +69,7 @@ def test_the_state_tells_for_how_long_each_node_would_be_billed(batch: Batch, un
         [node] = batch.list_nodes(pool_id)
 
         def stay() -> dict[str, Any]:
-            stays = httpx.get(f"{batch.endpoint}/_emulator/state").json()["stays"]
+            stays = web.client().get(f"{batch.endpoint}/_emulator/state").json()["stays"]
             [found] = [one for one in stays if one["nodeId"] == node.id]
             assert isinstance(found, dict)
             return found

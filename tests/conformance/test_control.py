@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from azure.batch import models
 
 from flows.local_stack.emulator import BatchAccount
+from tests import web
 from tests.conformance import scene
 from tests.conformance.conftest import Batch
 from tests.conformance.own_emulator import Control, running
@@ -67,7 +67,7 @@ def test_events_can_be_followed_as_they_come(batch: Batch, control: Control, emu
     before = control.events()
     number = before[-1]["number"] if before else 0
     url = url.replace("1000000000", str(number))
-    with httpx.stream("GET", url, timeout=20) as answer:
+    with web.client().stream("GET", url, timeout=20) as answer:
         assert answer.status_code == 200
         batch.create_job({"id": "followed", "poolInfo": {"poolId": "none"}})
         first = json.loads(next(answer.iter_lines()))
@@ -95,7 +95,7 @@ def test_a_reset_empties_the_account_and_ends_every_process(
 def test_what_changes_something_needs_the_header_that_no_web_page_can_send(
     emulator: BatchAccount, method: str, path: str
 ) -> None:
-    answer = httpx.request(method, f"{emulator.endpoint}/_emulator/{path}")
+    answer = web.client().request(method, f"{emulator.endpoint}/_emulator/{path}")
     assert (answer.status_code, answer.json()["code"]) == (400, "MissingRequiredHeader")
 
 

@@ -11,6 +11,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError
 
 from flows.local_stack.emulator import BatchAccount
+from tests.web import client
 
 VERSION = {"api-version": "2025-06-01"}
 OTHER_KEY = "b3RoZXIga2V5"
@@ -24,7 +25,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 
 def test_an_unsigned_request_is_refused_with_the_services_error(emulator: BatchAccount) -> None:
-    answer = httpx.get(f"{emulator.endpoint}/pools", params=VERSION)
+    answer = client().get(f"{emulator.endpoint}/pools", params=VERSION)
     assert refusal(answer) == (403, "AuthenticationFailed")
 
 
@@ -64,24 +65,24 @@ def test_a_request_signed_more_than_15_minutes_ago_is_refused(emulator: BatchAcc
     ],
 )
 def test_a_malformed_authorization_is_refused(emulator: BatchAccount, header: str) -> None:
-    answer = httpx.get(f"{emulator.endpoint}/pools", params=VERSION, headers={"Authorization": header})
+    answer = client().get(f"{emulator.endpoint}/pools", params=VERSION, headers={"Authorization": header})
     assert refusal(answer)[0] in (400, 403)
 
 
 @pytest.mark.parametrize("path", ["/pools", "/_emulator/health"])
 def test_a_foreign_host_header_is_refused_on_every_path(emulator: BatchAccount, path: str) -> None:
-    answer = httpx.get(f"{emulator.endpoint}{path}", params=VERSION, headers={"Host": "attacker.example"})
+    answer = client().get(f"{emulator.endpoint}{path}", params=VERSION, headers={"Host": "attacker.example"})
     assert refusal(answer) == (403, "AuthenticationFailed")
 
 
 def test_a_web_page_of_another_origin_is_refused(emulator: BatchAccount) -> None:
     headers = {"Origin": "https://attacker.example"}
-    answer = httpx.get(f"{emulator.endpoint}/_emulator/health", headers=headers)
+    answer = client().get(f"{emulator.endpoint}/_emulator/health", headers=headers)
     assert refusal(answer)[0] == 403
 
 
 def test_the_control_plane_answers_this_machine(emulator: BatchAccount) -> None:
-    assert httpx.get(f"{emulator.endpoint}/_emulator/health").json()["status"] == "ok"
+    assert client().get(f"{emulator.endpoint}/_emulator/health").json()["status"] == "ok"
 
 
 def test_unknown_members_and_versions_are_refused_by_name(emulator: BatchAccount) -> None:
@@ -106,7 +107,7 @@ def test_query_parameters_that_an_operation_has_not_are_refused_by_name(emulator
 
 def test_the_key_is_in_no_answer(emulator: BatchAccount) -> None:
     for path in ("/pools", "/_emulator/health", "/nowhere"):
-        assert emulator.key not in httpx.get(f"{emulator.endpoint}{path}", params=VERSION).text
+        assert emulator.key not in client().get(f"{emulator.endpoint}{path}", params=VERSION).text
 
 
 def test_dates_are_read_in_the_form_http_has(emulator: BatchAccount) -> None:
@@ -114,4 +115,4 @@ def test_dates_are_read_in_the_form_http_has(emulator: BatchAccount) -> None:
         "Authorization": "SharedKey a:b",
         "ocp-date": format_datetime(dt.datetime.now(dt.UTC), usegmt=True),
     }
-    assert httpx.get(f"{emulator.endpoint}/pools", params=VERSION, headers=headers).status_code == 403
+    assert client().get(f"{emulator.endpoint}/pools", params=VERSION, headers=headers).status_code == 403

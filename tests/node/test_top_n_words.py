@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from node import top_n_words as script
 from node.top_n_words import ExitCode, Refused, Text
 
-BLANKS = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+# No blank has a code above these.
+BLANKS = "".join(chr(code) for code in range(0x10000) if chr(code).isspace())
 SPECIAL = "é\u0308ßñ“”–…中文𝔸👩‍🚀\u200b\ufeff\x7f\x01"
 CHARACTERS = st.one_of(
     st.sampled_from("abAB"),
