@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ os.environ["PATH"] = os.pathsep.join([_programs.name, os.environ["PATH"]])
 _prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+# Those of other packages are of no use here, and looked for by each process.
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
 # Prefect's log handler keeps the stderr it was made with, which pytest has closed by the next test.
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 # A test that lacks the fixture `prefect_server` fails instead of silently starting a server of its own.
@@ -53,6 +56,8 @@ OWN_PREFECT = {"deployments", "teardown"}
 """Folders of tests whose modules share a Prefect server and a worker of their own."""
 PROGRAMS = {"node", "workloads"}
 """Folders of tests that start programs."""
+PREFECT_COST = 3
+"""The cost of a test with a Prefect server, where that of another server is one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests with a Prefect server, and put them last; first where several processes share the work,
-    since they take longest.
+    since they take longest. Those that wait come then, and those that compute most are the last.
     """
     for item in items:
         if PREFECT in _fixtures(item):
@@ -81,7 +86,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--by-token"):
         config.hook.pytest_deselected(items=[item for item in items if not _signs_in(item)])
         items[:] = [item for item in items if _signs_in(item)]
-    items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
+    shared = hasattr(config, "workerinput")
+    items.sort(key=_waiting if shared else _cost, reverse=shared)
 
 
 def pytest_collection_finish() -> None:
@@ -93,7 +99,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Where several processes share the work, a module stays in one, and so does what shares a server."""
+    """Where several processes share the work, a module stays in one, and so does what shares a server. Every
+    second process begins at the end: it computes while those before it wait.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class ByModule(LoadScopeScheduling):  # type: ignore[misc]
@@ -102,18 +110,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             folder = module.split("/")[1]
             return folder if folder in OWN_PREFECT else module
 
+        def _assign_work_unit(self, node: Any) -> None:
+            if self.nodes.index(node) % 2:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            super()._assign_work_unit(node)
+
     return ByModule(config, log)
 
 
 def _cost(item: pytest.Item) -> int:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
     if folder in OWN_PREFECT:
-        return 4
+        return PREFECT_COST + 1
     if item.get_closest_marker("prefect_server"):
-        return 3
-    if item.get_closest_marker("slow"):
-        return 2
+        return PREFECT_COST
     return 1 if folder in PROGRAMS or _fixtures(item) & SERVERS else 0
+
+
+def _waiting(item: pytest.Item) -> tuple[int, int]:
+    """What waits, the longest first; then what computes little, and then what computes more."""
+    cost = _cost(item)
+    if cost < PREFECT_COST and (waits := item.get_closest_marker("waits")):
+        return PREFECT_COST - 1, waits.kwargs["seconds"]
+    return (cost if cost >= PREFECT_COST else -cost), 0
 
 
 def _signs_in(item: pytest.Item) -> bool:

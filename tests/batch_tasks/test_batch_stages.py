@@ -29,6 +29,8 @@ from batch_tasks.unfinished import JobEnded, PoolUnusable, TimedOut
 from batch_tasks.upload_inputs import upload_inputs
 from batch_tasks.workload import StartTask, Workload
 
+pytestmark = pytest.mark.waits(seconds=6)
+
 MakePlan = Callable[..., RunPlan]
 POOL = PoolOptions(dedicated_nodes=2, task_slots_per_node=4)
 NOTHING = CleanUpPolicy(pool=False, job=False, input_container=False, output_container=False)

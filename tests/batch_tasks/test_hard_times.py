@@ -32,7 +32,7 @@ from tests.conformance.own_emulator import Control, running
 from tests.fault_proxy import Fault, faulty
 from tests.signing import account_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.waits(seconds=12)
 
 OFTEN = Rhythm(shortest=0.05, longest=0.2)
 FILES = 40

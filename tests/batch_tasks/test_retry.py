@@ -189,7 +189,7 @@ def wasted_by_the_event_log(control: Control) -> dict[str, float]:
     return wasted
 
 
-@pytest.mark.slow
+@pytest.mark.waits(seconds=10)
 def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
     azurite: BlobAccount, planned: Callable[..., RunPlan], tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from flows.local_stack.azurite import BlobAccount
 from tests.conformance.own_emulator import Control, running
 from tests.signing import account_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.waits(seconds=20)
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.1, longest=0.3)

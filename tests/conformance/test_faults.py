@@ -16,6 +16,8 @@ from tests.conformance import scene
 from tests.conformance.conftest import Batch
 from tests.conformance.own_emulator import Control, running
 
+pytestmark = pytest.mark.waits(seconds=7)
+
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[BatchAccount]:

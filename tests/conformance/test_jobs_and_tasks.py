@@ -12,6 +12,8 @@ from tests.conformance import scene
 from tests.conformance.conftest import Batch
 from tests.conformance.recorder import Recorder
 
+pytestmark = pytest.mark.waits(seconds=4)
+
 Unique = Callable[[str], str]
 
 

@@ -21,8 +21,6 @@ import pytest
 from flows.local_stack.emulator import exported
 from tests.fuzz.requests import POOL, RAW, Account, Request, Requests
 
-pytestmark = pytest.mark.slow
-
 COUNT = int(os.environ.get("FUZZ_REQUESTS", "2000"))
 SEED = os.environ.get("FUZZ_SEED", "1")
 LONGEST = 20.0

@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.openapi import Description
 from tests.sdk_suite import their_tests
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.waits(seconds=8)
 
 COLLECTED = 46
 """How many tests azure-batch 15.1.0 brings: 16 with a service, sync and async, and 14 without."""

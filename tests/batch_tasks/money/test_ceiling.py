@@ -40,7 +40,7 @@ DEAR = PriceTable(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.waits(seconds=9)
 def test_the_ceiling_stops_a_run_and_what_is_done_is_kept(
     account: Account, make_plan: Callable[..., RunPlan], tmp_path: Path
 ) -> None:

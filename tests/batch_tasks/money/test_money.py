@@ -339,7 +339,6 @@ class Looks:
         nodes_seen(list(self.client.list_nodes(self.pool_id, select=[NODE_FIELDS])), self.now)
 
 
-@pytest.mark.slow
 def test_estimate_and_actual_agree_with_the_emulators_ledger(
     stepped: tuple[BatchClient, Control], capsys: pytest.CaptureFixture[str]
 ) -> None:
