@@ -99,8 +99,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Where several processes share the work, a module stays in one, and so does what shares a server. Every
-    second process begins at the end: it computes while those before it wait.
+    """Where several processes share the work, a module stays in one, and so does what shares a server. Half
+    of them begin at the end: they compute while the others wait.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -111,7 +111,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return folder if folder in OWN_PREFECT else module
 
         def _assign_work_unit(self, node: Any) -> None:
-            if self.nodes.index(node) % 2:
+            if self.nodes.index(node) >= len(self.nodes) // 2:
                 self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
             super()._assign_work_unit(node)
 

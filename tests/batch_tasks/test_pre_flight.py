@@ -335,7 +335,7 @@ def test_what_is_refused_before_a_run_is_what_the_pools_own_stage_refuses(
             assert {one.id for one in batch_client().list_pools()} == {"empty", "shared"}
         finally:
             for there in ("empty", "shared"):
-                batch_client().begin_delete_pool(there, polling_interval=0.1).result(timeout=60)
+                batch_client().begin_delete_pool(there, polling_interval=0).result(timeout=60)
 
 
 def test_a_named_pool_that_is_there_is_let_through_where_no_further_pool_may_be_made(
@@ -355,7 +355,7 @@ def test_a_named_pool_that_is_there_is_let_through_where_no_further_pool_may_be_
                 [problem] = findings(plan, POOL).problems
                 assert "may have 1 pools and has 1" in problem
             finally:
-                batch_client().begin_delete_pool("shared", polling_interval=0.1).result(timeout=60)
+                batch_client().begin_delete_pool("shared", polling_interval=0).result(timeout=60)
 
 
 def test_a_retry_is_let_through_where_its_own_pool_and_job_are_all_that_may_be(

@@ -120,7 +120,6 @@ def prepare(folder: Path) -> None:
     (folder / "nul.txt").write_text("a\0b", encoding="utf-16")
     (folder / "latin.txt").write_text("ab é c", encoding="latin-1")
     (folder / "cut.txt").write_bytes("ab é".encode()[:-1])
-    (folder / "long.txt").write_text("x" * (script.LONGEST_WORD + 1))
     (folder / "closed").symlink_to("closed")
     os.mkfifo(folder / "pipe")
 
@@ -165,6 +164,8 @@ def test_each_outcome_has_its_exit_code_and_message(
     message: str,
 ) -> None:
     prepare(tmp_path)
+    if "long.txt" in command_line:
+        (tmp_path / "long.txt").write_text("x" * (script.LONGEST_WORD + 1))
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
     try:
