@@ -57,8 +57,11 @@ def running_azurite(env: dict[str, str]) -> Iterator[Azurite]:
 
 def command(node: Path, script: Path) -> list[str]:
     """The command line: node on Azurite's own entry, so that the server is one process and has one pid."""
+    loaded_first = ("exit_with_stdin.js", "without_telemetry.js")
     return [
-        *(str(node), "--require", str(Path(__file__).with_name("exit_with_stdin.js")), str(script)),
+        str(node),
+        *(f"--require={Path(__file__).with_name(name)}" for name in loaded_first),
+        str(script),
         *("--blobHost", "127.0.0.1", "--blobPort", "0"),
         *("--inMemoryPersistence", "--silent", "--disableTelemetry"),
         # The SDK asks for a newer version of the protocol than Azurite knows; what is new in it is not used.

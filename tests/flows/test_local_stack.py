@@ -1,6 +1,7 @@
 """The local stack's servers start, answer, and end with us in every way we may end."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -115,6 +116,33 @@ def test_a_missing_azurite_is_an_error_with_the_remedy(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServiceError, match="npm ci"):
         azurite_script(checkout=tmp_path)
+
+
+SAYS_WHAT_IT_IS = """
+let library;
+try { library = Object.keys(require("applicationinsights")); } catch (error) { library = error.code; }
+console.log(JSON.stringify([library, require("./own")]));
+"""
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_library_of_azurites_telemetry_is_not_loaded_and_need_not_be_there(
+    there: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "main.js").write_text(SAYS_WHAT_IT_IS)
+    (tmp_path / "own.js").write_text("module.exports = 'as it is';")
+    if there:
+        library = tmp_path / "node_modules" / "applicationinsights"
+        library.mkdir(parents=True)
+        (library / "index.js").write_text("exports.loaded = true;")
+    line = command(node_executable(), tmp_path / "main.js")
+    done = subprocess.run(line, input="", capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[] if there else "MODULE_NOT_FOUND", "as it is"]
+
+
+def test_azurite_has_that_library_under_the_name_that_is_left_out() -> None:
+    finds = "require('module').createRequire(process.argv[1]).resolve('applicationinsights')"
+    subprocess.run([node_executable(), "--eval", finds, azurite_script()], check=True)
 
 
 def test_an_azurite_on_the_path_is_used_where_the_checkout_has_none(
