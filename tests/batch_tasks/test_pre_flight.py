@@ -39,8 +39,6 @@ from tests.flows.processes import eventually
 from tests.signing import account_of
 from tests.tokens import UnsignedTokens
 
-pytestmark = pytest.mark.waits(seconds=3)
-
 PLENTY = {
     "dedicatedCoreQuota": 100,
     "lowPriorityCoreQuota": 100,

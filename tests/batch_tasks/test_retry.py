@@ -27,6 +27,7 @@ from tests.signing import account_of
 
 MakePlan = Callable[..., RunPlan]
 OFTEN = Rhythm(shortest=0.02, longest=0.05)
+SELDOM = Rhythm(shortest=0.1, longest=0.3)
 POOL = PoolOptions(dedicated_nodes=2, task_slots_per_node=4)
 COUNTED = 'n=$(cat "%s/{stem}" 2>/dev/null || echo 0); echo $((n + 1)) > "%s/{stem}"; '
 """Counts, on this machine, how often the command ran for a file."""
@@ -201,7 +202,7 @@ def test_files_whose_spot_nodes_are_taken_away_twice_end_on_dedicated_nodes(
         plan = replace(plan, expires=datetime.now(UTC) + timedelta(days=6))
         submitted(plan, PoolOptions(dedicated_nodes=0, spot_nodes=2))
         own.fault("preempt", count=2, at=60, again=160, restore=60, next=2)
-        finished = poll_tasks.fn(plan, OFTEN, OFTEN)
+        finished = poll_tasks.fn(plan, SELDOM, SELDOM)
         report = retrieve_outputs.fn(plan, finished, str(tmp_path / "out"))
         assert report.failed == ()
         nodes = {node.id: node.is_dedicated for node in batch_client().list_nodes(plan.names.pool_id)}

@@ -3,6 +3,7 @@
 import os
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import httpx  # noqa: F401
 
@@ -21,4 +22,14 @@ def serve(arguments: list[str], env: dict[str, str], held: Connection, printing:
         connection.close()
     sys.stdin = os.fdopen(0)
     sys.stdout = os.fdopen(1, "w")
+    main(arguments)
+
+
+def end(arguments: list[str], folder: Path) -> None:
+    """Be the emulator in `folder`, where `stdout` and `stderr` take what it says."""
+    os.chdir(folder)
+    for standard, name in ((1, "stdout"), (2, "stderr")):
+        with Path(name).open("wb") as file:
+            os.dup2(file.fileno(), standard)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     main(arguments)

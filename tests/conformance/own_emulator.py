@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from flows.local_stack.emulator import BatchAccount
 from tests import web
-from tests.conformance.forked_emulator import serve
+from tests.conformance.forked_emulator import end, serve
 from tests.leaks.session import noted
 from tests.signing import emulator_options
 
@@ -53,6 +54,18 @@ def running(*options: str, env: Mapping[str, str] = os.environ) -> Iterator[Batc
         process.join(20)
         assert process.exitcode == 0
         process.close()
+
+
+def ended(*options: str, folder: Path) -> tuple[int | None, str, str]:
+    """What an emulator that ends by itself says: its exit code, stdout and stderr."""
+    process = PROCESSES.Process(target=end, args=(["--port", "0", *options], folder))
+    process.start()
+    process.join(30)
+    code = process.exitcode
+    process.kill()
+    process.join()
+    process.close()
+    return code, (folder / "stdout").read_text(), (folder / "stderr").read_text()
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def run(tests: Path, folder: Path, *options: str) -> Run:
         env = {
             **os.environ,
             "PYTHONPATH": str(HERE / "stand_in"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "REQUESTS_CA_BUNDLE": str(chain),
             "SSL_CERT_FILE": str(chain),
             "SUITE_ACCOUNT": account.name,

@@ -1,10 +1,10 @@
 """Options about time, work and faults that make no sense."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conformance.own_emulator import ended
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,8 @@ import pytest
 )
 def test_they_are_refused_with_the_remedy(options: list[str], said: str, tmp_path: Path) -> None:
     (tmp_path / "faults.json").write_text('{"faults": [{"fault": "earthquake"}]}')
-    process = subprocess.run(
-        [sys.executable, "-m", "batch_emulator", "--port", "0", *options],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert process.returncode == 2
-    assert said in process.stderr
-    assert "Traceback" not in process.stderr
-    assert process.stdout == ""
+    code, stdout, stderr = ended(*options, folder=tmp_path)
+    assert code == 2
+    assert said in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""

@@ -35,12 +35,12 @@ DEAR = PriceTable(
     date=date(2026, 1, 1),
     region="nowhere",
     currency="EUR",
-    source="a second of a node costs one",
-    per_hour={"standard_d2s_v5": NodePrice(dedicated=3600)},
+    source="a second of a node costs two",
+    per_hour={"standard_d2s_v5": NodePrice(dedicated=7200)},
 )
 
 
-@pytest.mark.waits(seconds=9)
+@pytest.mark.waits(seconds=5)
 def test_the_ceiling_stops_a_run_and_what_is_done_is_kept(
     account: Account, make_plan: Callable[..., RunPlan], tmp_path: Path
 ) -> None:
