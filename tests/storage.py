@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -18,11 +18,12 @@ import pytest
 
 from flows.local_stack import without_azure
 from flows.local_stack.azurite import BlobAccount, azurite_script, command, node_executable
+from flows.local_stack.service import ServiceError
 from tests.leaks.session import noted
 from tests.signing import the_certificate
 from tests.tokens import Certificate, certificate
 
-LISTENS = re.compile(r"Azurite Blob service successfully listens on (https?://\S+)")
+LISTENS = re.compile(r"Azurite Blob service successfully listens on (https?://\S+)\s")
 LISTENS_WITHIN = 60.0  # seconds
 _SHARED = "storage"
 
@@ -58,11 +59,15 @@ class SharedAzurite:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: Iterable[Any]) -> None:
         """Workers are about to be started."""
+        with suppress(ServiceError):  # tests that need Azurite will say what is missing
+            self._start([spec.id for spec in specs])
+
+    def _start(self, workers: Iterable[str]) -> None:
         servers = ExitStack()
         self._config.add_cleanup(servers.close)
         folder = servers.enter_context(tempfile.TemporaryDirectory(prefix="tls-"))
         trusted = the_certificate() or certificate(Path(folder))
-        keys = _keys(spec.id for spec in specs)
+        keys = _keys(workers)
         over_https = servers.enter_context(_azurite(keys, trusted))
         over_http = over_https if the_certificate() else servers.enter_context(_azurite(keys))
         for name, key in keys.items():

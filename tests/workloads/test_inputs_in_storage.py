@@ -81,13 +81,14 @@ def test_a_list_may_hold_urls_with_their_own_signature(
 
 
 def test_a_signed_url_as_a_parameter_is_refused_by_form_and_flow(books: str, tmp_path: Path) -> None:
-    signed = f"{books}/other?sv=1&sig=secret"
+    # Prefect stores what it was given, and the word is none that its database is searched for.
+    signed = f"{books}/other?sv=1&sig=SIGNATURE"
     form = Draft202012Validator(parameter_schema(top_n_words).model_dump(exclude_none=True))
     assert form.is_valid({"input_files": [f"{books}/other?sv=1", "a?sig=b", "@list"]})
     assert not form.is_valid({"input_files": [signed]})
     with pytest.raises(InputError, match="brings a signature") as refused:
         top_n_words([signed], output_dir=str(tmp_path / "out"))
-    assert "secret" not in str(refused.value)
+    assert "SIGNATURE" not in str(refused.value)
 
 
 def test_what_is_not_there_is_refused_before_anything_is_made(books: str, tmp_path: Path) -> None:
