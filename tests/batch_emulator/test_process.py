@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +22,13 @@ COMMAND = [sys.executable, "-m", "batch_emulator"]
 @contextmanager
 def emulator(*options: str, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
     """A running emulator and the settings that it printed."""
+    scratch = tempfile.TemporaryDirectory()  # an emulator that is killed leaves its nodes' files
     process = subprocess.Popen(
         [*COMMAND, "--port", "0", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, "TMPDIR": scratch.name},
     )
     try:
         assert process.stdout is not None
@@ -40,6 +42,7 @@ def emulator(*options: str, **environment: str) -> Iterator[tuple["subprocess.Po
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+        scratch.cleanup()
 
 
 def client(settings: dict[str, str]) -> BatchClient:
