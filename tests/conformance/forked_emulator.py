@@ -5,11 +5,6 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import httpx  # noqa: F401
-
-import batch_emulator.app
-import batch_emulator.handlers.management
-import batch_emulator.server  # noqa: F401
 from batch_emulator.__main__ import main
 
 

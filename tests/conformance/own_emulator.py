@@ -25,7 +25,12 @@ KEY = base64.b64encode(secrets.token_bytes(64)).decode()
 """Of all emulators of this process: the fewer secrets there are, the sooner all files are looked through."""
 PROCESSES = get_context("forkserver")
 # All that an emulator imports is there already in the process that it is forked from.
-PROCESSES.set_forkserver_preload([serve.__module__])
+PROCESSES.set_forkserver_preload(
+    [
+        serve.__module__,
+        *("batch_emulator.app", "batch_emulator.handlers.management", "batch_emulator.server", "httpx"),
+    ]
+)
 
 
 @contextmanager
