@@ -4,7 +4,6 @@ to start it takes longer than to store all that one process stores.
 
 import base64
 import os
-import re
 import secrets
 import tempfile
 import time
@@ -17,13 +16,12 @@ from typing import Any
 import pytest
 
 from flows.local_stack import without_azure
-from flows.local_stack.azurite import BlobAccount, azurite_script, command, node_executable
+from flows.local_stack.azurite import SAYS_IT_LISTENS, BlobAccount, azurite_script, command, node_executable
 from flows.local_stack.service import ServiceError
 from tests.leaks.session import noted
 from tests.signing import the_certificate
 from tests.tokens import Certificate, certificate
 
-LISTENS = re.compile(r"Azurite Blob service successfully listens on (https?://\S+)\s")
 LISTENS_WITHIN = 60.0  # seconds
 _SHARED = "storage"
 
@@ -33,8 +31,8 @@ def blob_account(config: pytest.Config, trusted: Certificate | None) -> Iterator
     """An account for this process; with a certificate it is over https and takes tokens besides its key."""
     scheme = "https" if trusted else "http"
     if shared := _shared(config):
-        said, name, key = shared[scheme]
-        yield noted(BlobAccount(f"{_address(Path(said))}/{name}", name, key))
+        name, key = shared["name"], shared["key"]
+        yield noted(BlobAccount(f"{_address(Path(shared[scheme]))}/{name}", name, key))
         return
     keys = _keys(["tests"])
     with _azurite(keys, trusted) as said:
@@ -73,8 +71,10 @@ class SharedAzurite:
         for name, key in keys.items():
             self._of_worker[name] = {
                 "certificate": tuple(map(str, trusted)),
-                "http": (str(over_http), name, key),
-                "https": (str(over_https), name, key),
+                "http": str(over_http),
+                "https": str(over_https),
+                "name": name,
+                "key": key,
             }
 
     @pytest.hookimpl(optionalhook=True)
@@ -115,7 +115,7 @@ def _azurite(keys: Mapping[str, str], trusted: Certificate | None = None) -> Ite
 def _address(said: Path) -> str:
     """Where it listens, once it does."""
     end = time.monotonic() + LISTENS_WITHIN
-    while not (listens := LISTENS.search(text := said.read_text())):
+    while not (listens := SAYS_IT_LISTENS.search((text := said.read_text()).rpartition("\n")[0])):
         assert time.monotonic() < end, f"Azurite does not listen. It says {text!r}"
         time.sleep(0.02)
     return listens[1]

@@ -17,7 +17,7 @@ from flows.local_stack.service import Service, ServiceError
 CHECKOUT = Path(__file__).resolve().parents[2]
 ACCOUNT_NAME = "devstoreaccount1"
 OLDEST_NODE = 18  # Azurite 3.37 declares 22 and was seen running on 18, 20, 22 and 24
-SAYS_IT_LISTENS = re.compile(r"Azurite Blob service successfully listens on (http://\S+)")
+SAYS_IT_LISTENS = re.compile(r"Azurite Blob service successfully listens on (https?://\S+)")
 
 
 @dataclass(frozen=True)
